@@ -1,0 +1,64 @@
+// The frame store's layout, written down once. Native endianness: it never leaves the machine.
+//
+//   0      StoreHeader         who wrote it, in which layout, and the words that processes wait on
+//   64     SlotEntry[4]        one line about each slot
+//   4096   slot 0, 1, 2, 3     a JPEG each, `slot_capacity` bytes apart (sparse: unused pages cost nothing)
+//
+// Publishing sequence n goes to slot n % 4: mark its entry as being written, write the bytes, write the entry, change
+// `event`, wake. A writer killed anywhere leaves the other slots whole. A reader takes the valid entry with the highest
+// sequence, copies the bytes and reads the entry again: unchanged means whole. Both use pread and pwrite, which answer
+// a truncated file with a short count where a mapping would answer with SIGBUS; only the futex words are mapped, and
+// they are touched by the kernel alone (FUTEX_WAIT fails with EFAULT).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+namespace picam::store {
+
+constexpr std::uint64_t kMagic = 0x314d41434950ULL; // "PICAM1"
+constexpr std::uint32_t kLayoutVersion = 1;
+constexpr std::uint32_t kSlotCount = 4;
+constexpr std::uint64_t kSlotCapacity = 32ULL << 20U; // bytes; a full-size still of any camera of today
+constexpr std::uint64_t kFirstSlotOffset = 4096;
+
+struct StoreHeader {
+    std::uint64_t magic;
+    std::uint32_t layout_version;
+    std::uint32_t slot_count;
+    std::uint64_t slot_capacity;
+    std::uint64_t checksum; // of the fields above
+    // Futex words: a change wakes those who wait; the value means nothing.
+    std::uint32_t event;       // a picture was published, or the camera was given up
+    std::uint32_t camera_wish; // somebody waits for the camera lock
+    std::uint32_t still_wish;  // somebody waits for a picture of the still's size
+    std::uint32_t reserved[5];
+};
+static_assert(sizeof(StoreHeader) == 64 && std::is_trivially_copyable_v<StoreHeader>);
+static_assert(offsetof(StoreHeader, event) == 32 && offsetof(StoreHeader, camera_wish) == 36);
+
+enum class SlotState : std::uint32_t { kEmpty = 0, kWriting = 1, kWhole = 2 };
+
+struct SlotEntry {
+    std::uint64_t sequence;             // 0: never used
+    std::uint32_t state;                // SlotState
+    std::uint32_t flags;                // kFlag…
+    std::uint64_t bytes;                // length of the JPEG
+    std::uint32_t width;                // pixels
+    std::uint32_t height;               // pixels
+    std::int64_t captured_monotonic_ns; // CLOCK_MONOTONIC
+    std::int64_t captured_wall_ns;      // CLOCK_REALTIME, since the epoch
+    std::uint32_t interval_us;          // time until the next picture is due; 0: none is promised
+    std::uint32_t writer_pid;
+    std::uint64_t checksum; // of the fields above: a half-written entry is no entry
+};
+static_assert(sizeof(SlotEntry) == 64 && std::is_trivially_copyable_v<SlotEntry>);
+static_assert(offsetof(SlotEntry, checksum) == 56);
+static_assert(sizeof(StoreHeader) + kSlotCount * sizeof(SlotEntry) <= kFirstSlotOffset);
+
+constexpr std::uint32_t kFlagSettled = 1; // exposure and white balance had converged
+constexpr std::uint32_t kFlagStream = 2;  // published by the streaming daemon, frame after frame
+constexpr std::uint32_t kFlagStillSize = 4; // of the still's size, made on request
+
+} // namespace picam::store
