@@ -1,0 +1,345 @@
+#include "core/libcamera_session.h"
+
+#include "core/libcamera_config.h"
+#include "core/log.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace picam {
+namespace {
+
+using std::chrono::duration;
+using std::chrono::duration_cast;
+using std::chrono::nanoseconds;
+
+constexpr unsigned int kVideoBuffers = 4; // one in the slot, one with the encoder, two with the camera
+constexpr unsigned int kStillBuffers = 3; // large ones: contiguous memory is scarce
+constexpr auto kOldestStamp = std::chrono::seconds(5);
+
+nanoseconds clockNow(clockid_t clock)
+{
+    timespec now{};
+    ::clock_gettime(clock, &now);
+    return std::chrono::seconds(now.tv_sec) + nanoseconds(now.tv_nsec);
+}
+
+// The stamp's clock is CLOCK_BOOTTIME by the book and CLOCK_MONOTONIC on some pipelines: whichever makes it recent.
+MonotonicTime monotonicStamp(std::int64_t stamp_ns, MonotonicTime arrival)
+{
+    const nanoseconds stamp(stamp_ns);
+    for (const clockid_t clock : {CLOCK_MONOTONIC, CLOCK_BOOTTIME}) {
+        const nanoseconds age = clockNow(clock) - stamp;
+        if (stamp_ns > 0 && age >= nanoseconds(0) && age < kOldestStamp)
+            return arrival - age;
+    }
+    return arrival;
+}
+
+} // namespace
+
+LibcameraSession::LibcameraSession(std::shared_ptr<libcamera::Camera> camera, std::string name, FrameSink &sink)
+    : camera_(std::move(camera)), name_(std::move(name)), sink_(sink)
+{
+}
+
+LibcameraSession::~LibcameraSession() = default;
+
+Expected<SourceInfo> LibcameraSession::start(const SourceRequest &request, ColorRangeSetting color_range)
+{
+    if (const int result = camera_->acquire(); result != 0)
+        return result == -EBUSY
+                   ? fail(ErrorKind::kCameraBusy, fmt::format("another program has the camera {}", name_))
+                   : failErrno(ErrorKind::kCameraFailed, fmt::format("cannot open the camera {}", name_), -result);
+    acquired_ = true;
+    if (auto done = configure(request, color_range); !done)
+        return tl::unexpected<Error>(std::move(done.error()));
+    if (auto done = allocate(); !done)
+        return tl::unexpected<Error>(std::move(done.error()));
+
+    camera_->requestCompleted.connect(this, &LibcameraSession::onRequestCompleted);
+    camera_->disconnected.connect(this, &LibcameraSession::onDisconnected);
+    libcamera::ControlList controls(camera_->controls());
+    setRate(controls, request.fps);
+    libcamera_config::setFocus(*camera_, controls);
+    {
+        const MutexLock lock(mutex_);
+        running_ = true;
+        fps_ = request.fps;
+    }
+    if (const int result = camera_->start(&controls); result != 0)
+        return failErrno(ErrorKind::kCameraFailed, fmt::format("cannot start the camera {}", name_), -result);
+    const MutexLock lock(mutex_);
+    for (std::size_t index = 0; index < slots_.size(); ++index)
+        queue(index);
+    return SourceInfo{name_, format_, remaining_, request.fps};
+}
+
+Expected<void> LibcameraSession::configure(const SourceRequest &request, ColorRangeSetting color_range)
+{
+    still_ = request.still;
+    const Size native = request.transform.apply(request.size); // turning by 90 swaps the sides back
+    auto chosen = libcamera_config::configure(*camera_, native, request.transform,
+                                              still_ ? kStillBuffers : kVideoBuffers, still_);
+    if (!chosen)
+        return tl::unexpected<Error>(std::move(chosen.error()));
+    if (request.exact_size && chosen->format.size != native)
+        return fail(ErrorKind::kUnsupported,
+                    fmt::format("the camera {} has no size {}; the nearest is {}", name_, request.size.toString(),
+                                request.transform.apply(chosen->format.size).toString()));
+    config_ = std::move(chosen->config);
+    format_ = chosen->format;
+    remaining_ = chosen->remaining;
+    if (color_range == ColorRangeSetting::kFull) {
+        // The camera's word about its colours is not to be trusted: they are what JPEG wants.
+        format_.range = ColorRange::kFull;
+        format_.matrix = ColorMatrix::kBt601;
+    } else if (color_range == ColorRangeSetting::kLimited) {
+        format_.range = ColorRange::kLimited;
+    }
+    if (const int result = camera_->configure(config_.get()); result != 0)
+        return failErrno(ErrorKind::kCameraFailed, fmt::format("cannot configure the camera {}", name_), -result);
+    log::debug("camera {} configured: {}", name_, config_->at(0).toString());
+    return {};
+}
+
+Expected<void> LibcameraSession::allocate()
+{
+    libcamera::StreamConfiguration &stream = config_->at(0);
+    if (auto done = allocateFromHeap(stream.bufferCount); !done) {
+        slots_.clear();
+        allocator_ = std::make_unique<libcamera::FrameBufferAllocator>(camera_);
+        if (const int result = allocator_->allocate(stream.stream()); result < 0)
+            return failErrno(ErrorKind::kCameraFailed, fmt::format("no buffers for the camera {}", name_), -result);
+        for (const auto &buffer : allocator_->buffers(stream.stream())) {
+            slots_.emplace_back();
+            slots_.back().buffer = buffer.get();
+        }
+    }
+    for (std::size_t index = 0; index < slots_.size(); ++index) {
+        Slot &slot = slots_[index];
+        slot.request = camera_->createRequest(index);
+        if (!slot.request || slot.request->addBuffer(stream.stream(), slot.buffer) != 0)
+            return fail(ErrorKind::kCameraFailed, fmt::format("the camera {} takes no requests", name_));
+        if (auto done = mapSlot(slot); !done)
+            return done;
+    }
+    return {};
+}
+
+// Heap memory is cached, the camera's own is not: reading it is many times faster on a Pi. Only where the frame is one
+// contiguous image, and only for cameras behind an ISP: a UVC driver keeps its own memory.
+Expected<void> LibcameraSession::allocateFromHeap(unsigned int count)
+{
+    const libcamera::StreamConfiguration &stream = config_->at(0);
+    if (camera_->id().find("/base/") == std::string::npos || format_.pixels == PixelFormat::kJpeg)
+        return fail(ErrorKind::kUnsupported, "not a camera of this board");
+    for (unsigned int i = 0; i < count; ++i) {
+        auto allocated = allocateDmaBuffer(stream.frameSize, fmt::format("picam-{}", i));
+        if (!allocated)
+            return tl::unexpected<Error>(std::move(allocated.error()));
+        int raw = *allocated;
+        const libcamera::SharedFD fd(std::move(raw)); // takes the descriptor over
+        std::vector<libcamera::FrameBuffer::Plane> planes;
+        unsigned int offset = 0;
+        for (const unsigned int length : libcamera_config::planeLengths(stream, format_.pixels)) {
+            libcamera::FrameBuffer::Plane plane;
+            plane.fd = fd;
+            plane.offset = offset;
+            plane.length = length;
+            planes.push_back(plane);
+            offset += length;
+        }
+        slots_.emplace_back();
+        slots_.back().own_buffer = std::make_unique<libcamera::FrameBuffer>(planes);
+        slots_.back().buffer = slots_.back().own_buffer.get();
+    }
+    return {};
+}
+
+Expected<void> LibcameraSession::mapSlot(Slot &slot)
+{
+    const auto &planes = slot.buffer->planes();
+    // Offsets need not be page-aligned: map from 0 to the last plane's end.
+    std::map<int, std::size_t> ends;
+    for (const auto &plane : planes) {
+        auto &end = ends[plane.fd.get()];
+        end = std::max<std::size_t>(end, std::size_t{plane.offset} + plane.length);
+    }
+    std::vector<Plane> mapped;
+    for (const auto &plane : planes) {
+        auto base = maps_.map(plane.fd.get(), ends[plane.fd.get()]);
+        if (!base)
+            return tl::unexpected<Error>(std::move(base.error()));
+        mapped.push_back({*base + plane.offset, 0, plane.length});
+    }
+    for (const auto &[fd, end] : ends)
+        slot.fds.push_back(fd);
+    slot.planes = libcamera_config::layOut(config_->at(0), format_, mapped);
+    return {};
+}
+
+void LibcameraSession::setRate(libcamera::ControlList &controls, double fps) const
+{
+    if (camera_->controls().find(&libcamera::controls::FrameDurationLimits) == camera_->controls().end())
+        return;
+    const auto shortest = static_cast<std::int64_t>(1e6 / fps);
+    // Equal limits keep the rate but cap the exposure; a still may take longer in the dark.
+    const std::int64_t longest = still_ ? std::max<std::int64_t>(shortest, 1'000'000) : shortest;
+    controls.set(libcamera::controls::FrameDurationLimits,
+                 libcamera::Span<const std::int64_t, 2>({shortest, longest}));
+}
+
+void LibcameraSession::setFrameRate(double fps)
+{
+    {
+        const MutexLock lock(mutex_);
+        fps_ = fps;
+        rate_changed_ = true;
+        next_due_ = Clock::now();
+    }
+    pace_wake_.notify_all();
+}
+
+void LibcameraSession::stop()
+{
+    {
+        const MutexLock lock(mutex_);
+        running_ = false; // nothing is queued from here on
+    }
+    pace_wake_.notify_all();
+    if (pacer_.joinable())
+        pacer_.join();
+    if (!acquired_)
+        return;
+    camera_->stop(); // hands out the cancelled requests in this call: no mutex may be held
+    camera_->requestCompleted.disconnect(this);
+    camera_->disconnected.disconnect(this);
+    for (Slot &slot : slots_)
+        slot.request.reset();
+    allocator_.reset();
+    for (Slot &slot : slots_)
+        slot.own_buffer.reset();
+    config_.reset();
+    camera_->release();
+    acquired_ = false;
+    camera_.reset();
+}
+
+void LibcameraSession::onRequestCompleted(libcamera::Request *request)
+{
+    const std::size_t index = request->cookie();
+    const bool cancelled = request->status() == libcamera::Request::RequestCancelled;
+    const bool good = !cancelled && slots_[index].buffer->metadata().status == libcamera::FrameMetadata::FrameSuccess;
+    bool hangs = false;
+    {
+        const MutexLock lock(mutex_);
+        if (!running_)
+            return;
+        cancelled_in_a_row_ = cancelled ? cancelled_in_a_row_ + 1 : 0;
+        // The driver's watchdog cancels all that is queued: the camera hangs, and only a restart helps.
+        hangs = cancelled_in_a_row_ >= slots_.size();
+        if (!hangs && good && early(Clock::now())) {
+            park(index);
+            return;
+        }
+        if (!hangs && !good) {
+            queue(index);
+            return;
+        }
+    }
+    if (hangs)
+        sink_.onSourceError({ErrorKind::kStalled, fmt::format("the camera {} hangs", name_)});
+    else
+        deliver(index);
+}
+
+void LibcameraSession::onDisconnected()
+{
+    sink_.onSourceError({ErrorKind::kNoCamera, fmt::format("the camera {} was unplugged", name_)});
+}
+
+void LibcameraSession::deliver(std::size_t index)
+{
+    Slot &slot = slots_[index];
+    const MonotonicTime arrival = Clock::now();
+    for (const int fd : slot.fds)
+        beginCpuRead(fd);
+
+    const libcamera::ControlList &metadata = slot.request->metadata();
+    const auto sensor = metadata.get(libcamera::controls::SensorTimestamp);
+    const auto stamp = sensor ? *sensor : static_cast<std::int64_t>(slot.buffer->metadata().timestamp);
+    std::array<Plane, 3> planes = slot.planes;
+    if (format_.pixels == PixelFormat::kJpeg) {
+        // A JPEG ends before its buffer does; where the driver does not say, the buffer's length is the bound.
+        const auto &used = slot.buffer->metadata().planes();
+        if (!used.empty() && used[0].bytesused > 0)
+            planes[0].size = std::min<std::size_t>(planes[0].size, used[0].bytesused);
+    }
+    Frame frame(format_, planes, monotonicStamp(stamp, arrival),
+                [self = shared_from_this(), index] { self->giveBack(index); });
+    frame.metadata() = libcamera_config::captureMetadata(metadata);
+    sink_.onFrame(std::move(frame));
+}
+
+void LibcameraSession::giveBack(std::size_t index)
+{
+    const MutexLock lock(mutex_);
+    if (!running_)
+        return; // the buffers are gone or going
+    for (const int fd : slots_[index].fds)
+        endCpuRead(fd);
+    queue(index);
+}
+
+void LibcameraSession::queue(std::size_t index)
+{
+    libcamera::Request &request = *slots_[index].request;
+    if (request.status() != libcamera::Request::RequestPending)
+        request.reuse(libcamera::Request::ReuseBuffers);
+    if (std::exchange(rate_changed_, false))
+        setRate(request.controls(), fps_);
+    if (const int result = camera_->queueRequest(&request); result != 0)
+        log::warning("the camera {} refused a request: error {}", name_, -result);
+}
+
+// Cameras without hardware do not keep a rate: what comes too early goes back unseen, when the next one is due.
+bool LibcameraSession::early(Clock::time_point now)
+{
+    const auto interval = duration_cast<Clock::duration>(duration<double>(1.0 / fps_));
+    if (now + interval * 2 / 5 < next_due_)
+        return true;
+    next_due_ = std::max(next_due_ + interval, now - interval);
+    return false;
+}
+
+void LibcameraSession::park(std::size_t index)
+{
+    parked_.push_back(index);
+    if (!pacer_.joinable())
+        pacer_ = std::thread([this] { pace(); });
+    else
+        pace_wake_.notify_all();
+}
+
+void LibcameraSession::pace()
+{
+    UniqueLock lock(mutex_);
+    while (running_) {
+        if (parked_.empty()) {
+            pace_wake_.wait(lock.native());
+        } else if (const auto due = next_due_; Clock::now() < due) {
+            pace_wake_.wait_until(lock.native(), due);
+        } else {
+            const std::size_t index = parked_.front();
+            parked_.erase(parked_.begin());
+            queue(index);
+            // One a time: the frame that this request brings moves the schedule on, or the interval passes.
+            pace_wake_.wait_for(lock.native(), duration_cast<Clock::duration>(duration<double>(0.5 / fps_)));
+        }
+    }
+}
+
+} // namespace picam
