@@ -60,6 +60,12 @@ public:
     [[nodiscard]] std::uint32_t value(Word word) const;
     void waitChanged(Word word, std::uint32_t seen, std::optional<MonotonicTime> deadline) const;
     void signal(Word word) const;
+    // Asks whoever holds the camera to give it up. A holder waits on kStillWish alone and looks at kCameraWish then.
+    void wishForCamera() const
+    {
+        signal(Word::kCameraWish);
+        signal(Word::kStillWish);
+    }
 
 private:
     struct State;

@@ -32,7 +32,7 @@ struct StoreHeader {
     // Futex words: a change wakes those who wait; the value means nothing.
     std::uint32_t event;       // a picture was published, or the camera was given up
     std::uint32_t camera_wish; // somebody waits for the camera lock
-    std::uint32_t still_wish;  // somebody waits for a picture of the still's size
+    std::uint32_t still_wish;  // somebody wants a picture, or the camera: holders wait on this one
     std::uint32_t reserved[5];
 };
 static_assert(sizeof(StoreHeader) == 64 && std::is_trivially_copyable_v<StoreHeader>);

@@ -1,0 +1,236 @@
+#include "fcgi/fcgi_server.h"
+
+#include "core/log.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <fcgiapp.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+namespace picam {
+namespace {
+
+// FastCGI specification, section 3.3 and 8: one byte each of version and type, then big-endian fields.
+constexpr unsigned char kVersion = 1;
+constexpr unsigned char kEndRequest = 3;
+constexpr unsigned char kStdout = 6;
+constexpr std::size_t kMaxContent = 65528; // the largest multiple of 8 that a record's length can say
+constexpr std::size_t kRecordsPerWrite = 64;
+
+// nginx sends a request at once and takes an answer at once; a peer that stalls gives its thread back.
+constexpr timeval kReceiveTimeout{5, 0};
+constexpr timeval kSendTimeout{15, 0};
+
+using RecordHeader = std::array<unsigned char, 8>;
+
+RecordHeader recordHeader(unsigned char type, int request, std::size_t content)
+{
+    return {kVersion,
+            type,
+            static_cast<unsigned char>(request >> 8),
+            static_cast<unsigned char>(request),
+            static_cast<unsigned char>(content >> 8),
+            static_cast<unsigned char>(content),
+            static_cast<unsigned char>((8 - content % 8) % 8),
+            0};
+}
+
+bool sendAll(int fd, std::vector<iovec> &pieces)
+{
+    std::size_t first = 0;
+    while (first < pieces.size()) {
+        msghdr message{};
+        message.msg_iov = &pieces[first];
+        message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(pieces.size() - first);
+        const ssize_t sent = ::sendmsg(fd, &message, MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0)
+            return false; // the viewer has left, or nginx stalls
+        auto left = static_cast<std::size_t>(sent);
+        while (first < pieces.size() && left >= pieces[first].iov_len)
+            left -= pieces[first++].iov_len;
+        if (first < pieces.size()) {
+            pieces[first].iov_base = static_cast<char *>(pieces[first].iov_base) + left;
+            pieces[first].iov_len -= left;
+        }
+    }
+    return true;
+}
+
+// iovec has no const; sendmsg does not write through it.
+iovec piece(const void *data, std::size_t bytes)
+{
+    return {const_cast<void *>(data), bytes};
+}
+
+void sendResponse(int fd, int request, const StillResponse &response)
+{
+    static constexpr std::array<unsigned char, 8> kPadding{};
+    struct Run {
+        const unsigned char *data;
+        std::size_t bytes;
+    };
+    const auto *text = reinterpret_cast<const unsigned char *>(response.text.data());
+    std::array<Run, 2> runs{{{reinterpret_cast<const unsigned char *>(response.head.data()), response.head.size()},
+                             {text, response.text.size()}}};
+    if (response.picture)
+        runs[1] = {response.picture->jpeg.data(), response.picture->jpeg.size()};
+
+    std::vector<RecordHeader> headers(kRecordsPerWrite + 2);
+    std::vector<iovec> pieces;
+    std::size_t left = runs[0].bytes + runs[1].bytes;
+    std::size_t records = 0;
+    while (true) {
+        const bool last = left == 0;
+        if (last || records == kRecordsPerWrite) {
+            if (last) {
+                // An empty record ends the output, END_REQUEST with status 0 the request.
+                headers[records] = recordHeader(kStdout, request, 0);
+                headers[records + 1] = recordHeader(kEndRequest, request, 8);
+                pieces.push_back(piece(&headers[records], sizeof(RecordHeader)));
+                pieces.push_back(piece(&headers[records + 1], sizeof(RecordHeader)));
+                pieces.push_back(piece(kPadding.data(), 8));
+            }
+            if (!sendAll(fd, pieces) || last)
+                return;
+            pieces.clear();
+            records = 0;
+        }
+        std::size_t content = std::min(left, kMaxContent);
+        left -= content;
+        headers[records] = recordHeader(kStdout, request, content);
+        pieces.push_back(piece(&headers[records], sizeof(RecordHeader)));
+        const std::size_t padding = headers[records][6];
+        for (Run &run : runs) {
+            const std::size_t take = std::min(content, run.bytes);
+            if (take == 0)
+                continue;
+            pieces.push_back(piece(run.data, take));
+            run.data += take;
+            run.bytes -= take;
+            content -= take;
+        }
+        if (padding > 0)
+            pieces.push_back(piece(kPadding.data(), padding));
+        ++records;
+    }
+}
+
+std::string_view param(const FCGX_Request &request, const char *name)
+{
+    const char *value = FCGX_GetParam(name, request.envp);
+    return value != nullptr ? std::string_view(value) : std::string_view();
+}
+
+} // namespace
+
+bool FcgiServer::inheritedSocket()
+{
+    int listens = 0;
+    socklen_t size = sizeof(listens);
+    return ::getsockopt(STDIN_FILENO, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0;
+}
+
+Expected<std::unique_ptr<FcgiServer>> FcgiServer::create(int listen_fd, std::uint32_t threads, Handler handler)
+{
+    if (FCGX_Init() != 0)
+        return fail(ErrorKind::kIo, "libfcgi does not start");
+    const int flags = ::fcntl(listen_fd, F_GETFL);
+    if (flags < 0 || ::fcntl(listen_fd, F_SETFL, flags | O_NONBLOCK) != 0)
+        return failErrno(ErrorKind::kIo, "cannot prepare the FastCGI socket", errno);
+    const int stop_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (stop_fd < 0)
+        return failErrno(ErrorKind::kIo, "cannot make an eventfd", errno);
+    std::unique_ptr<FcgiServer> server(new FcgiServer(listen_fd, stop_fd, std::move(handler)));
+    for (std::uint32_t i = 0; i < threads; ++i)
+        server->threads_.emplace_back([raw = server.get()] {
+            try {
+                raw->serve();
+            } catch (const std::exception &error) {
+                log::error("a FastCGI thread failed: {}", error.what());
+                std::_Exit(EXIT_FAILURE);
+            }
+        });
+    return server;
+}
+
+FcgiServer::FcgiServer(int listen_fd, int stop_fd, Handler handler)
+    : listen_fd_(listen_fd), stop_fd_(stop_fd), handler_(std::move(handler))
+{
+}
+
+FcgiServer::~FcgiServer()
+{
+    const std::uint64_t one = 1;
+    static_cast<void>(!::write(stop_fd_, &one, sizeof(one)));
+    for (std::thread &thread : threads_)
+        thread.join();
+    ::close(stop_fd_);
+}
+
+// libfcgi could accept by itself, but its threads leave accept() only by signals, and it sets no time limits.
+void FcgiServer::serve()
+{
+    const int poll_fd = ::epoll_create1(EPOLL_CLOEXEC);
+    epoll_event listening{};
+    listening.events = EPOLLIN | EPOLLEXCLUSIVE; // one thread wakes for one connection
+    listening.data.fd = listen_fd_;
+    epoll_event stopping{};
+    stopping.events = EPOLLIN;
+    stopping.data.fd = stop_fd_;
+    if (poll_fd < 0 || ::epoll_ctl(poll_fd, EPOLL_CTL_ADD, listen_fd_, &listening) != 0 ||
+        ::epoll_ctl(poll_fd, EPOLL_CTL_ADD, stop_fd_, &stopping) != 0) {
+        log::error("cannot wait for connections: error {}", errno);
+        std::_Exit(EXIT_FAILURE);
+    }
+    while (true) {
+        std::array<epoll_event, 2> events{};
+        const int count = ::epoll_wait(poll_fd, events.data(), static_cast<int>(events.size()), -1);
+        bool stop = false;
+        for (int i = 0; i < count; ++i)
+            stop = stop || events.at(static_cast<std::size_t>(i)).data.fd == stop_fd_;
+        if (stop)
+            break;
+        while (true) {
+            const int fd = ::accept4(listen_fd_, nullptr, nullptr, SOCK_CLOEXEC);
+            if (fd < 0)
+                break;
+            serveConnection(fd);
+        }
+    }
+    ::close(poll_fd);
+}
+
+void FcgiServer::serveConnection(int fd)
+{
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &kReceiveTimeout, sizeof(kReceiveTimeout));
+    ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &kSendTimeout, sizeof(kSendTimeout));
+    FCGX_Request request{};
+    // Given a connection that looks kept, FCGX_Accept_r reads its next request; without a socket to accept from, it
+    // returns when that fails.
+    FCGX_InitRequest(&request, -1, FCGI_FAIL_ACCEPT_ON_INTR);
+    request.ipcFd = fd;
+    request.keepConnection = 1;
+    if (FCGX_Accept_r(&request) < 0)
+        return; // libfcgi has closed it
+    StillRequest still;
+    still.method = param(request, "REQUEST_METHOD");
+    still.if_none_match = param(request, "HTTP_IF_NONE_MATCH");
+    sendResponse(request.ipcFd, request.requestId, handler_(still));
+    // The answer is out, END_REQUEST included: nothing to write, and no need to wait until nginx has hung up.
+    request.detached = 1;
+    FCGX_Free(&request, 1);
+}
+
+} // namespace picam

@@ -1,0 +1,43 @@
+// FastCGI requests to handler and back. The only pair that includes libfcgi. A few threads accept; each request is
+// handled where it was accepted. The answer goes out as FastCGI records in one gathered write, past libfcgi's 8 KB
+// buffer; libfcgi reads the request.
+#pragma once
+
+#include "core/error.h"
+#include "fcgi/still_response.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace picam {
+
+class FcgiServer {
+public:
+    // Called in the server's threads, by several at once.
+    using Handler = std::function<StillResponse(const StillRequest &)>;
+
+    // Whether descriptor 0 is a listening socket: systemd and spawn-fcgi hand it over there.
+    [[nodiscard]] static bool inheritedSocket();
+
+    // Serves the listening socket, which stays the caller's. Errors: kIo.
+    [[nodiscard]] static Expected<std::unique_ptr<FcgiServer>> create(int listen_fd, std::uint32_t threads,
+                                                                      Handler handler);
+    FcgiServer(const FcgiServer &) = delete;
+    FcgiServer &operator=(const FcgiServer &) = delete;
+    ~FcgiServer(); // accepts no more, finishes what it has accepted
+
+private:
+    FcgiServer(int listen_fd, int stop_fd, Handler handler);
+    void serve();
+    void serveConnection(int fd);
+
+    const int listen_fd_;
+    const int stop_fd_; // an eventfd: readable means stop
+    const Handler handler_;
+    std::vector<std::thread> threads_;
+};
+
+} // namespace picam

@@ -1,0 +1,141 @@
+#include "fcgi/still_response.h"
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+namespace picam {
+namespace {
+
+constexpr int kRetryAfterSeconds = 2;
+constexpr std::array<const char *, 7> kDays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+constexpr std::array<const char *, 12> kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                               "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
+std::tm utc(WallTime time)
+{
+    const std::time_t seconds = std::chrono::system_clock::to_time_t(
+        std::chrono::time_point_cast<WallTime::duration>(std::chrono::floor<std::chrono::seconds>(time)));
+    std::tm parts{};
+    ::gmtime_r(&seconds, &parts);
+    return parts;
+}
+
+std::int64_t millisecondsOf(WallTime time)
+{
+    return std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
+// RFC 9110, 5.6.7; by hand, because strftime follows the locale.
+std::string httpDate(WallTime time)
+{
+    const std::tm t = utc(time);
+    return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", kDays.at(static_cast<std::size_t>(t.tm_wday)),
+                       t.tm_mday, kMonths.at(static_cast<std::size_t>(t.tm_mon)), t.tm_year + 1900, t.tm_hour,
+                       t.tm_min, t.tm_sec);
+}
+
+std::string rfc3339(WallTime time)
+{
+    const std::tm t = utc(time);
+    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday,
+                       t.tm_hour, t.tm_min, t.tm_sec, millisecondsOf(time) % 1000);
+}
+
+std::string fileTime(WallTime time)
+{
+    const std::tm t = utc(time);
+    return fmt::format("{:04}{:02}{:02}-{:02}{:02}{:02}", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour,
+                       t.tm_min, t.tm_sec);
+}
+
+const char *originName(StillOrigin origin)
+{
+    switch (origin) {
+    case StillOrigin::kCapture:
+        return "capture";
+    case StillOrigin::kStream:
+        return "stream";
+    case StillOrigin::kCache:
+        return "cache";
+    }
+    return "capture";
+}
+
+// A list of entity tags, weak or strong, or "*" (RFC 9110, 13.1.2).
+bool listsTag(std::string_view list, std::string_view tag)
+{
+    while (!list.empty()) {
+        const auto comma = list.find(',');
+        std::string_view item = list.substr(0, comma);
+        list = comma == std::string_view::npos ? std::string_view() : list.substr(comma + 1);
+        while (!item.empty() && (item.front() == ' ' || item.front() == '\t'))
+            item.remove_prefix(1);
+        while (!item.empty() && (item.back() == ' ' || item.back() == '\t'))
+            item.remove_suffix(1);
+        if (item.substr(0, 2) == "W/")
+            item.remove_prefix(2);
+        if (item == "*" || item == tag)
+            return true;
+    }
+    return false;
+}
+
+StillResponse plain(std::string_view status, std::string_view extra, std::string sentence, bool head_only)
+{
+    StillResponse response;
+    sentence += ".\n";
+    response.head = fmt::format("Status: {}\r\n{}Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n"
+                                "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\r\n",
+                                status, extra, sentence.size());
+    if (!head_only)
+        response.text = std::move(sentence);
+    return response;
+}
+
+} // namespace
+
+bool wantsPicture(const StillRequest &request)
+{
+    return request.method == "GET" || request.method == "HEAD";
+}
+
+StillResponse respond(const StillRequest &request, const Expected<Still> &still, std::string_view instance,
+                      MonotonicTime now)
+{
+    const bool head_only = request.method == "HEAD";
+    if (!wantsPicture(request))
+        return plain("405 Method Not Allowed", "Allow: GET, HEAD\r\n", "Only GET and HEAD are allowed here", false);
+    if (!still) {
+        const int status = httpStatus(still.error().kind);
+        return plain(status == 503 ? "503 Service Unavailable" : "500 Internal Server Error",
+                     fmt::format("Retry-After: {}\r\n", kRetryAfterSeconds), "No picture: " + still.error().message,
+                     head_only);
+    }
+
+    const Picture &picture = *still->picture;
+    const std::string tag = fmt::format("\"{:x}-{:x}\"", picture.sequence, millisecondsOf(picture.captured_wall));
+    const std::string modified = httpDate(picture.captured_wall);
+    const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now - picture.captured).count();
+    const std::string about = fmt::format(
+        "ETag: {}\r\nLast-Modified: {}\r\nCache-Control: no-cache\r\nX-Picam-Sequence: {}\r\nX-Picam-Captured: {}\r\n"
+        "X-Picam-Age-Ms: {}\r\nX-Picam-Source: {}\r\nX-Content-Type-Options: nosniff\r\n",
+        tag, modified, picture.sequence, rfc3339(picture.captured_wall), std::max<std::int64_t>(age, 0),
+        originName(still->origin));
+
+    StillResponse response;
+    if (listsTag(request.if_none_match, tag)) {
+        response.head = "Status: 304 Not Modified\r\n" + about + "\r\n";
+        return response;
+    }
+    response.head = fmt::format("Status: 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n{}"
+                                "Content-Disposition: inline; filename=\"{}-{}.jpg\"\r\n\r\n",
+                                picture.jpeg.size(), about, instance, fileTime(picture.captured_wall));
+    if (!head_only)
+        response.picture = still->picture;
+    return response;
+}
+
+} // namespace picam

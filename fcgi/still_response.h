@@ -1,0 +1,29 @@
+// The HTTP answer to a request for a still: status and headers as CGI wants them. Pure; any thread.
+#pragma once
+
+#include "core/error.h"
+#include "fcgi/stills.h"
+
+#include <string>
+#include <string_view>
+
+namespace picam {
+
+struct StillRequest {
+    std::string_view method;
+    std::string_view if_none_match; // empty: not sent. If-Modified-Since is not looked at: two stills share a second
+};
+
+struct StillResponse {
+    std::string head;   // "Status: 200 OK\r\n…\r\n\r\n"
+    std::string text;   // the body of an error
+    PicturePtr picture; // the body of a 200 to GET; may be empty
+};
+
+// Whether the method needs a picture at all.
+[[nodiscard]] bool wantsPicture(const StillRequest &request);
+
+[[nodiscard]] StillResponse respond(const StillRequest &request, const Expected<Still> &still,
+                                    std::string_view instance, MonotonicTime now);
+
+} // namespace picam

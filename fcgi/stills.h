@@ -1,0 +1,38 @@
+// Which picture a request gets: a capture of our own, the stream's newest frame, or another worker's picture.
+// get() may be called from any thread, by many at once.
+#pragma once
+
+#include "core/frame_store.h"
+#include "core/settings.h"
+#include "fcgi/still_camera.h"
+
+namespace picam {
+
+enum class StillOrigin : std::uint8_t { kCapture, kStream, kCache };
+
+struct Still {
+    PicturePtr picture;
+    StillOrigin origin = StillOrigin::kCapture;
+};
+
+class Stills {
+public:
+    // `store` and `camera` must outlive this.
+    Stills(const Settings &settings, const FrameStore &store, StillCamera &camera)
+        : settings_(settings), store_(store), camera_(camera)
+    {
+    }
+
+    // A picture of now: not older than one frame interval before the call, unless its origin is kCache.
+    // Errors: kTimeout after snapshot.deadline, naming who has the camera, or why the camera gave nothing.
+    [[nodiscard]] Expected<Still> get() const;
+
+private:
+    [[nodiscard]] Expected<Still> fromStore(MonotonicTime asked) const;
+
+    const Settings settings_;
+    const FrameStore &store_;
+    StillCamera &camera_;
+};
+
+} // namespace picam
