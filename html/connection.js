@@ -1,0 +1,119 @@
+// picam.v1 over one WebSocket after another: reconnects with growing, jittered pauses, notices a stream that stands
+// still, and keeps the difference between the server's clock and ours. Knows nothing of pictures but their bytes.
+const kFrozenMs = 3000;
+const kOpenMs = 5000;
+const kPingMs = 5000;
+const kHeaderBytes = 16;
+
+export class Connection {
+  #handlers;
+  #socket = null;
+  #wanted = false;
+  #failures = 0;
+  #retry = 0;
+  #watch = 0;
+  #ping = 0;
+  #lastFrame = 0;
+  #streaming = false;
+  #offsets = []; // the newest measurements: {roundTrip, offset}, ms
+  everOpened = false;
+
+  // onFrame({sequence, capturedMs, jpeg}), onHello(hello), onState(state), onLost(failures, why)
+  constructor(handlers) { this.#handlers = handlers; }
+
+  open() {
+    if (this.#wanted) return;
+    this.#wanted = true;
+    this.#connect();
+  }
+
+  close() {
+    this.#wanted = false;
+    clearTimeout(this.#retry);
+    this.#drop();
+  }
+
+  send(message) {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+  }
+
+  // Server time minus ours in ms, from the quickest of the last pings; undefined before the first.
+  get clockOffset() {
+    return this.#offsets.reduce((best, o) => (!best || o.roundTrip < best.roundTrip ? o : best), undefined)?.offset;
+  }
+
+  #connect() {
+    const url = new URL('/stream', location.href);
+    url.protocol = url.protocol.replace('http', 'ws');
+    const socket = new WebSocket(url, ['picam.v1']);
+    socket.binaryType = 'arraybuffer';
+    this.#socket = socket;
+    this.#streaming = false;
+    const opened = performance.now();
+    socket.onopen = () => {
+      this.everOpened = true;
+      this.#ping = setInterval(() => this.#sendPing(), kPingMs);
+      this.#sendPing();
+    };
+    socket.onmessage = (event) => { if (this.#socket === socket) this.#receive(event.data); };
+    socket.onclose = () => { if (this.#socket === socket) this.#lost('closed'); };
+    this.#watch = setInterval(() => {
+      const now = performance.now();
+      if (socket.readyState === WebSocket.CONNECTING && now - opened > kOpenMs) this.#lost('silent');
+      else if (this.#streaming && now - this.#lastFrame > kFrozenMs) this.#lost('frozen');
+    }, 500);
+  }
+
+  // A rate or a pause makes frames rare on purpose.
+  set expectsFrames(value) {
+    this.#lastFrame = performance.now() + (value ? 0 : Number.MAX_SAFE_INTEGER / 2);
+    this.#expects = value;
+  }
+  #expects = true;
+
+  #sendPing() { this.send({ type: 'ping', t: performance.now() }); }
+
+  #receive(data) {
+    if (typeof data !== 'string') {
+      const view = new DataView(data);
+      if (this.#expects) this.#lastFrame = performance.now();
+      this.#failures = 0;
+      this.#handlers.onFrame({
+        sequence: Number(view.getBigUint64(0)),
+        capturedMs: Number(view.getBigUint64(8)) / 1000,
+        jpeg: new Uint8Array(data, kHeaderBytes),
+      });
+      return;
+    }
+    const message = JSON.parse(data);
+    if (message.type === 'hello') {
+      this.#handlers.onHello(message);
+    } else if (message.type === 'state') {
+      this.#streaming = message.state === 'streaming';
+      if (this.#expects) this.#lastFrame = performance.now();
+      this.#handlers.onState(message);
+    } else if (message.type === 'pong') {
+      const roundTrip = performance.now() - message.t;
+      const middle = performance.timeOrigin + message.t + roundTrip / 2;
+      this.#offsets = [...this.#offsets.slice(-9), { roundTrip, offset: message.server_time_us / 1000 - middle }];
+    }
+  }
+
+  #lost(why) {
+    this.#drop();
+    if (!this.#wanted) return;
+    this.#failures += 1;
+    this.#handlers.onLost(this.#failures, why);
+    if (!this.#wanted) return; // the handler chose another way
+    const pause = Math.min(10000, 250 * 2 ** Math.min(this.#failures - 1, 6)) * (0.5 + Math.random() / 2);
+    this.#retry = setTimeout(() => this.#connect(), pause);
+  }
+
+  #drop() {
+    clearInterval(this.#watch);
+    clearInterval(this.#ping);
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
+  }
+}

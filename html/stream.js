@@ -1,0 +1,143 @@
+// The stream page: picam.v1 painted on a canvas; the multipart stream and then stills where WebSockets do not get
+// through. Closes when hidden, comes back when seen.
+import { Connection } from './connection.js';
+import { byId, clockTime, rememberedChoice, saveBlob, say, setPaused, toggleFullscreen, wire } from './controls.js';
+import { Painter } from './painter.js';
+import { StillRefresher } from './still-refresher.js';
+import { text } from './text.js';
+
+const kHiddenMs = 4000;        // a glance at another page does not end the stream
+const kFallbackFailures = 4;   // attempts that never once opened
+const kFigureFrames = 60;
+
+const canvas = byId('picture');
+const fallback = byId('fallback');
+let shown = null; // the frame on the canvas
+let paused = false;
+let figures = false;
+let skipped = 0;
+let stills = null;
+const painted = []; // the newest frames: {at, bytes, delay}
+
+const painter = new Painter(canvas, {
+  onPainted(frame) {
+    connection.send({ type: 'ack', sequence: frame.sequence });
+    shown = frame;
+    canvas.hidden = false;
+    const offset = connection.clockOffset;
+    const now = performance.timeOrigin + performance.now();
+    const delay = offset === undefined ? undefined : now + offset - frame.capturedMs;
+    painted.push({ at: performance.now(), bytes: frame.jpeg.length, delay });
+    if (painted.length > kFigureFrames) painted.shift();
+    if (!paused) say('');
+  },
+  onSkipped(frame) {
+    skipped += 1;
+    connection.send({ type: 'ack', sequence: frame.sequence });
+  },
+});
+
+const connection = new Connection({
+  onFrame: (frame) => painter.show(frame),
+  onHello() {
+    applyRate();
+    if (paused) connection.send({ type: 'pause' });
+  },
+  onState(state) {
+    if (paused) return;
+    if (state.state === 'starting') say(text.starting);
+    else if (state.state === 'unavailable') say(text.unavailable(state.reason));
+  },
+  onLost(failures, why) {
+    if (!connection.everOpened && failures >= kFallbackFailures) fallBack();
+    else if (!navigator.onLine) say(text.offline);
+    else say(why === 'frozen' ? text.frozen : text.lost);
+  },
+});
+
+let rate = rememberedChoice('rate', '0', (value) => { rate = value; applyRate(); });
+
+function applyRate() {
+  connection.send({ type: 'rate', fps: rate });
+  connection.expectsFrames = !paused && (rate === 0 || rate >= 1);
+}
+
+// WebSockets never opened: a proxy in between, most likely. An <img> takes the multipart stream; stills always work.
+function fallBack() {
+  connection.close();
+  canvas.hidden = true;
+  fallback.hidden = false;
+  fallback.onload = () => say(text.fallbackMultipart);
+  fallback.onerror = () => {
+    fallback.onerror = null;
+    stills = new StillRefresher({
+      everyMs: 1500,
+      onPicture: ({ blob }) => {
+        const old = fallback.src;
+        fallback.src = URL.createObjectURL(blob);
+        URL.revokeObjectURL(old);
+        say(text.fallbackStills);
+      },
+      onFailure: (why) => say(why || text.noServer),
+    });
+    stills.start();
+  };
+  fallback.src = '/stream.mjpg';
+}
+
+function caption() {
+  if (!shown || canvas.hidden) return;
+  byId('caption').textContent = figures ? figureLine() : text.live(clockTime(new Date(shown.capturedMs)));
+}
+
+function figureLine() {
+  const first = painted[0];
+  const last = painted[painted.length - 1];
+  const seconds = (last.at - first.at) / 1000 || 1;
+  const delays = painted.map((p) => p.delay).filter((d) => d !== undefined).sort((a, b) => a - b);
+  const delay = delays.length ? `${Math.max(0, Math.round(delays[delays.length >> 1]))} ms` : text.unknown;
+  const bytes = painted.slice(1).reduce((sum, p) => sum + p.bytes, 0) / seconds;
+  return text.figures({ fps: (painted.length - 1) / seconds, delay, bytes, skipped });
+}
+
+function pause() {
+  paused = !paused;
+  setPaused(paused);
+  connection.send({ type: paused ? 'pause' : 'resume' });
+  connection.expectsFrames = !paused && (rate === 0 || rate >= 1);
+  if (stills) stills.paused = paused;
+  say(paused ? text.paused : '');
+}
+
+function toggleFigures() {
+  figures = !figures;
+  byId('figures').setAttribute('aria-pressed', String(figures));
+  caption();
+}
+
+wire({
+  pause: { key: ' ', action: pause },
+  figures: { key: 'i', action: toggleFigures },
+  save: {
+    key: 's',
+    action: () => shown && saveBlob(new Blob([shown.jpeg], { type: 'image/jpeg' }), new Date(shown.capturedMs)),
+  },
+  fullscreen: { key: 'f', action: toggleFullscreen },
+});
+
+let hiddenTimer = 0;
+document.addEventListener('visibilitychange', () => {
+  clearTimeout(hiddenTimer);
+  if (document.hidden) hiddenTimer = setTimeout(() => connection.close(), kHiddenMs);
+  else if (fallback.hidden) connection.open();
+});
+// A page that the browser froze or kept for "back" may hold a dead connection.
+window.addEventListener('pageshow', (event) => {
+  if (event.persisted && fallback.hidden) {
+    connection.close();
+    connection.open();
+  }
+});
+setInterval(() => { if (!document.hidden) caption(); }, 500);
+say(text.connecting);
+if (!document.hidden) connection.open();

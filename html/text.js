@@ -1,0 +1,20 @@
+// Every sentence that the scripts say, in one place.
+export const text = {
+  pause: 'Pause',
+  resume: 'Resume',
+  paused: 'Paused.',
+  offline: 'This device is offline.',
+  connecting: 'Connecting …',
+  starting: 'The camera is starting …',
+  unavailable: (reason) => `The camera is not available: ${reason}.`,
+  lost: 'The connection was lost; trying again …',
+  frozen: 'The picture stood still; connecting again …',
+  noServer: 'The server does not answer; trying again …',
+  fallbackMultipart: 'WebSockets do not get through here: showing the plain stream.',
+  fallbackStills: 'The stream does not get through here: showing stills.',
+  captured: (time, age) => `Taken at ${time}, ${age} ago`,
+  live: (time) => `Live, ${time}`,
+  seconds: (value) => (value < 10 ? `${value.toFixed(1)} s` : `${Math.round(value)} s`),
+  figures: (f) => `${f.fps.toFixed(1)} fps · delay ${f.delay} · ${(f.bytes / 1e6 * 8).toFixed(1)} Mbit/s · ${f.skipped} skipped`,
+  unknown: '–',
+};
