@@ -1,5 +1,6 @@
-// JPEG from a raw frame: TurboJPEG straight from the planes, libyuv where pixels have to be rearranged first.
-// One encoder per thread: it keeps its compressor and its buffers from frame to frame.
+// JPEG from a raw frame: TurboJPEG straight from the planes, libyuv (pixels.h) where pixels have to be rearranged
+// first. The only pair that includes turbojpeg.h. One encoder per thread: it keeps its compressor and its buffers from
+// frame to frame. It does not scale and does not touch metadata.
 #pragma once
 
 #include "core/error.h"
@@ -26,10 +27,13 @@ public:
     JpegEncoder &operator=(const JpegEncoder &) = delete;
     ~JpegEncoder();
 
-    // A baseline 4:2:0 full-range JFIF picture, options.transform.apply(size) pixels large. A kJpeg frame is passed
-    // through: Huffman tables are added where they lack, a transform is done losslessly (partial blocks at the
-    // edge that it cannot move are cut off), quality is ignored. Errors: kCorrupt (not a JPEG, planes too short),
-    // kUnsupported (odd or empty size), kCameraFailed (TurboJPEG's own message).
+    // A baseline 4:2:0 full-range JFIF picture, options.transform.apply(size) pixels large. RGB is taken as full range.
+    // A kJpeg frame is passed through: Huffman tables are added where they lack, what stands behind its end is cut off,
+    // quality is ignored and its size is what its own header says. A transform of it is done losslessly: blocks (8 or
+    // 16 pixels) at an edge that are not whole are cut off where they would have to move, so that the picture may be
+    // up to 15 pixels smaller (jpegSize() tells), and markers for metadata are dropped.
+    // Errors: kCorrupt (not a JPEG, planes too short), kUnsupported (odd, empty or too large), kCameraFailed
+    // (TurboJPEG's own message).
     [[nodiscard]] Expected<std::vector<std::uint8_t>> encode(const Frame &frame, const EncodeOptions &options);
 
 private:
@@ -38,7 +42,7 @@ private:
     std::unique_ptr<State> state_;
 };
 
-// Size of a whole JPEG in pixels, from its header. Errors: kCorrupt.
+// Size of a JPEG in pixels, from its header; the rest is not looked at. Errors: kCorrupt.
 [[nodiscard]] Expected<Size> jpegSize(const std::uint8_t *data, std::size_t bytes);
 
 } // namespace picam
