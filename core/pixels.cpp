@@ -160,7 +160,7 @@ Expected<void> checkPlanes(const Frame &frame)
 void PixelConverter::Buffer::shape(Size size)
 {
     // Rows start where vector loads like them.
-    const auto align = [](std::size_t bytes) { return (bytes + 31U) & ~std::size_t{31U}; };
+    const auto align = [](std::size_t row) { return (row + 31U) & ~std::size_t{31U}; };
     stride = {align(size.width), align(size.width / 2), align(size.width / 2)};
     const std::size_t luma = stride[0] * size.height;
     const std::size_t chroma = stride[1] * (size.height / 2);
