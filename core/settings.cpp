@@ -173,6 +173,8 @@ Expected<CommandLine> readSettings(int argc, const char *const *argv, const char
     bool print = false;
     app.add_option("--config", config_path, fmt::format("the configuration file (default {})", kDefaultConfig));
     app.add_flag("--print-config", print, "print the settings in force and where each came from");
+    bool list_cameras = false;
+    app.add_flag("--list-cameras", list_cameras, "print the ids of all cameras; 1 when there is none");
     std::map<std::string, std::string> flags;
     const Settings defaults;
     for (const SettingEntry &entry : settingsTable())
@@ -209,6 +211,7 @@ Expected<CommandLine> readSettings(int argc, const char *const *argv, const char
         done = check(line.settings);
     if (!done)
         return tl::unexpected<Error>(std::move(done.error()));
+    line.list_cameras = list_cameras;
     if (print)
         line.print = printConfig(line.settings, origins);
     return line;

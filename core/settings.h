@@ -73,7 +73,8 @@ struct Settings {
 // What the command line asks for.
 struct CommandLine {
     Settings settings;
-    std::string print; // --help, --version, --print-config: print this and exit 0; empty: run
+    std::string print;         // --help, --version, --print-config: print this and exit 0; empty: run
+    bool list_cameras = false; // print the cameras and exit
 };
 
 // Flags over environment over file over defaults. Without --config (or PICAM_CONFIG), /etc/picam/picam.conf is read

@@ -1,4 +1,5 @@
 // picam-snapshot: stills over FastCGI. Wires the parts and shuts them down.
+#include "core/camera_list.h"
 #include "core/frame_store.h"
 #include "core/listen_socket.h"
 #include "core/log.h"
@@ -86,6 +87,11 @@ int main(int argc, char **argv)
             return EXIT_SUCCESS;
         }
         log::setLevel(line->settings.log_level);
+        if (line->list_cameras) {
+            const auto cameras = cameraList(line->settings);
+            std::fputs(cameras ? cameras->c_str() : (cameras.error().message + "\n").c_str(), cameras ? stdout : stderr);
+            return cameras ? EXIT_SUCCESS : EXIT_FAILURE;
+        }
         if (const auto done = serve(line->settings, signals); !done) {
             log::error("{}", done.error().message);
             return EXIT_FAILURE;

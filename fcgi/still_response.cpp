@@ -88,7 +88,7 @@ StillResponse plain(std::string_view status, std::string_view extra, std::string
     StillResponse response;
     sentence += ".\n";
     response.head = fmt::format("Status: {}\r\n{}Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n"
-                                "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\r\n",
+                                "Cache-Control: no-store\r\n\r\n",
                                 status, extra, sentence.size());
     if (!head_only)
         response.text = std::move(sentence);
@@ -121,7 +121,7 @@ StillResponse respond(const StillRequest &request, const Expected<Still> &still,
     const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now - picture.captured).count();
     const std::string about = fmt::format(
         "ETag: {}\r\nLast-Modified: {}\r\nCache-Control: no-cache\r\nX-Picam-Sequence: {}\r\nX-Picam-Captured: {}\r\n"
-        "X-Picam-Age-Ms: {}\r\nX-Picam-Source: {}\r\nX-Content-Type-Options: nosniff\r\n",
+        "X-Picam-Age-Ms: {}\r\nX-Picam-Source: {}\r\n",
         tag, modified, picture.sequence, rfc3339(picture.captured_wall), std::max<std::int64_t>(age, 0),
         originName(still->origin));
 

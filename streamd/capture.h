@@ -1,0 +1,109 @@
+// The capture thread: while the camera is wanted it takes the lock, opens the camera, encodes what is due, publishes
+// every picture to the frame store and hands the newest to the loop. It tries again, with backoff, what fails.
+// Counts nothing on its own (Status) and knows no viewers (Hub).
+#pragma once
+
+#include "core/camera_session.h"
+#include "core/frame_store.h"
+#include "core/jpeg_encoder.h"
+#include "core/picture.h"
+#include "core/settling.h"
+#include "core/thread_annotations.h"
+#include "streamd/backoff.h"
+#include "streamd/camera_status.h"
+#include "streamd/capture_mailbox.h"
+#include "streamd/frame_pacer.h"
+#include "streamd/scheduler.h"
+#include "streamd/status.h"
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <thread>
+
+namespace picam {
+
+// Turns the camera on and off. Loop thread only.
+class CameraSwitch {
+public:
+    static constexpr double kNobody = -1.0;
+
+    virtual ~CameraSwitch() = default;
+    virtual void want(bool wanted) = 0;
+    // The highest rate that somebody takes; 0: all there is; kNobody: only the store is kept fresh.
+    virtual void setDemand(double fps) = 0;
+};
+
+class Capture : public CameraSwitch {
+public:
+    using SourceFactory = std::function<Expected<std::unique_ptr<Source>>()>;
+    // With nobody looking, stills still come from the store: so many pictures a second keep it fresh.
+    static constexpr double kStoreFps = 5.0;
+    // A frame that cannot be encoded is dropped; so many in a row are a broken camera.
+    static constexpr int kMaxBadFrames = 10;
+    // Somebody else may keep the camera so long before viewers are told that it is busy.
+    static constexpr std::chrono::milliseconds kBusyGrace{1500};
+    // Whoever gives the camera up says so, unless it was killed: so often the lock is tried all the same.
+    static constexpr std::chrono::milliseconds kLockPoll{500};
+
+    // Scheduler, store and status must outlive it. The thread starts now, and sleeps.
+    Capture(Settings settings, SourceFactory make_source, Scheduler &scheduler, FrameStore &store, Status &status);
+    Capture(const Capture &) = delete;
+    Capture &operator=(const Capture &) = delete;
+    ~Capture() override; // stops
+
+    void setSink(CaptureSink *sink); // loop thread, before the first want()
+    void want(bool wanted) override;
+    void setDemand(double fps) override;
+    // Gives the camera up and joins the thread: as long as the camera takes to close. Loop thread.
+    void stop();
+
+private:
+    // What the loop wants at a moment.
+    struct Wish {
+        bool wanted;
+        unsigned number; // changes with each want()
+        double rate;     // frames a second to encode
+    };
+
+    void run();
+    void useCamera();
+    [[nodiscard]] Expected<void> openAndStream(CameraLock lock);
+    [[nodiscard]] Expected<void> stream(CameraSession &session, JpegEncoder &encoder);
+    [[nodiscard]] Expected<Picture> encode(JpegEncoder &encoder, const Frame &frame, const Transform &transform);
+    void publish(Picture &picture, double source_fps);
+    void waitForLock(std::uint32_t seen); // the store's kEvent from before the lock was found taken
+    void failed(const Error &error);
+    void report(CameraState state, std::string reason);
+    [[nodiscard]] bool wanted() const PICAM_EXCLUDES(mutex_);
+    [[nodiscard]] Wish currentWish() const PICAM_EXCLUDES(mutex_);
+
+    // Constant after construction.
+    const Settings settings_;
+    const SourceFactory make_source_;
+    FrameStore &store_;
+    Status &status_;
+    const std::shared_ptr<CaptureMailbox> mailbox_;
+
+    mutable Mutex mutex_;
+    std::condition_variable changed_;
+    bool wanted_ PICAM_GUARDED_BY(mutex_) = false;
+    bool stopping_ PICAM_GUARDED_BY(mutex_) = false;
+    unsigned wish_ PICAM_GUARDED_BY(mutex_) = 0; // the number of the last want()
+    double demand_ PICAM_GUARDED_BY(mutex_) = 0.0;
+    CameraSession *session_ PICAM_GUARDED_BY(mutex_) = nullptr; // while frames are waited for
+
+    unsigned wishes_ = 0; // loop thread only
+
+    // Capture thread only.
+    unsigned trying_for_ = 0; // the wish that the present try answers
+    Backoff backoff_;
+    FramePacer pacer_;
+    std::optional<MonotonicTime> busy_since_;
+    std::uint64_t last_sequence_ = 0;
+    bool publish_failed_ = false;
+
+    std::thread thread_; // last: it uses all of the above
+};
+
+} // namespace picam

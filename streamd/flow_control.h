@@ -1,0 +1,90 @@
+// How many frames of a picam.v1 viewer may be unacknowledged: so many as keep the link busy, and no more. Pure logic.
+// The window is a real number from 1 up. A link is full when more frames in flight make each of them later, so each
+// round trip is held against the shortest seen of late (as TCP Vegas does). While they agree and frames had to be
+// skipped, the window grows by a quarter, and a single frame tries it: of 2.25 the third may go once the oldest is
+// three quarters of a round trip old, so a try costs that frame a quarter of its age and not a whole one. When they
+// disagree, a try is taken back and the next put off, each time longer; a window that had proved itself shrinks below
+// what the link holds, so that what waits drains.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+
+namespace picam {
+
+class FlowControl {
+public:
+    using Time = std::chrono::steady_clock::time_point;
+    using Duration = std::chrono::steady_clock::duration;
+
+    static constexpr double kStep = 0.25;
+    static constexpr double kMaxWindow = 64.0;
+    // A browser paints with its display, so round trips differ by up to a refresh with nothing in the way. How much is
+    // learned from frames that were alone in flight, within these bounds.
+    static constexpr std::chrono::milliseconds kLeastJitter{5};
+    static constexpr std::chrono::milliseconds kMostJitter{50};
+    static constexpr std::chrono::seconds kShortestMemory{10};
+    static constexpr std::chrono::seconds kFirstHold{2};
+    static constexpr std::chrono::seconds kLongestHold{32};
+
+    [[nodiscard]] bool maySend(Time now) const;
+    // A frame was there and maySend() said no: the window is what limits this viewer.
+    void onHeldBack() { held_back_ = true; }
+    void onSent(std::uint64_t sequence, std::size_t bytes, Time now);
+    // Acknowledges this frame and all before it (a viewer that paints only the newest acknowledges only that).
+    // False: no such frame was ever sent.
+    [[nodiscard]] bool onAcknowledged(std::uint64_t sequence, Time now);
+
+    // Frames in flight need no acknowledgement any more; one that comes does no harm.
+    void forgive();
+
+    [[nodiscard]] std::size_t inFlight() const { return in_flight_.size(); }
+    [[nodiscard]] double window() const { return window_; }
+    [[nodiscard]] Duration shortestRoundTrip() const { return shortest_ ? shortest_->round_trip : Duration::zero(); }
+    // How long the viewer has owed an acknowledgement; zero when it owes none.
+    [[nodiscard]] Duration silence(Time now) const;
+
+private:
+    struct Sent {
+        std::uint64_t sequence;
+        std::size_t bytes;
+        Time at;
+        bool alone;  // nothing else was in flight
+        bool filled; // it filled the window: what happens to it tells whether the window is too large
+        bool trial;  // … a window that is not proven
+    };
+    struct RoundTrip {
+        Duration round_trip;
+        std::size_t bytes;
+        Time at;
+    };
+
+    void remember(const RoundTrip &sample);
+    [[nodiscard]] Duration expected(std::size_t bytes) const;
+    [[nodiscard]] bool fits(double window, Time now) const;
+    [[nodiscard]] bool late(const Sent &frame, Duration round_trip);
+    void prove();
+    void grow(Time now);
+    void shrink(const Sent &frame, Time now);
+    void holdOff(double ceiling, Time now);
+
+    std::deque<Sent> in_flight_;
+    std::uint64_t last_sequence_ = 0;
+    Time last_ack_{};
+    double window_ = 1.0;
+    double proven_ = 1.0;         // a frame that filled this window was not late
+    bool trying_ = false;         // a frame is in flight that fills a window above proven_
+    double ceiling_ = kMaxWindow; // the window is not tried above it before try_above_
+    Time try_above_{};
+    Duration hold_ = kFirstHold;
+    Time shrunk_{};
+    bool held_back_ = false;
+    Duration jitter_ = kLeastJitter;
+    std::optional<RoundTrip> shortest_;      // of the last kShortestMemory, or the best since
+    std::optional<RoundTrip> next_shortest_; // the best since `shortest_` grew half as old as it may
+};
+
+} // namespace picam

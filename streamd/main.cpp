@@ -1,0 +1,138 @@
+// picam-streamd: live viewers. Wires the parts and shuts them down.
+#include "core/camera_list.h"
+#include "core/frame_store.h"
+#include "core/listen_socket.h"
+#include "core/log.h"
+#include "core/runtime_dir.h"
+#include "core/settings.h"
+#include "core/source.h"
+#include "streamd/capture.h"
+#include "streamd/event_loop.h"
+#include "streamd/http_server.h"
+#include "streamd/hub.h"
+#include "streamd/service_notify.h"
+#include "streamd/status.h"
+#include "streamd/websocket_server.h"
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <sys/resource.h>
+#include <unistd.h>
+
+namespace {
+
+using namespace picam;
+
+// So long may viewers take to hear that the server goes.
+constexpr std::chrono::milliseconds kGoodbye{500};
+constexpr std::chrono::milliseconds kGoodbyeStep{10};
+
+// A viewer is a descriptor; the usual soft limit of 1024 is for programs that use select().
+void raiseDescriptorLimit()
+{
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        log::debug("the limit of open files stays as it is");
+}
+
+HubOptions hubOptions(const Settings &settings)
+{
+    HubOptions options;
+    options.hello = {PICAM_VERSION, settings.instance, settings.stream.size, settings.stream.fps};
+    options.linger = settings.stream.linger;
+    options.max_viewers = settings.stream.max_viewers;
+    options.viewer.ack_timeout = settings.stream.ack_timeout;
+    return options;
+}
+
+Expected<void> serve(const Settings &settings)
+{
+    if (auto done = prepareRuntimeDir(settings.runtime_dir); !done)
+        return done;
+    auto stream_socket = ListenSocket::open(settings.streamSocketPath(), true);
+    if (!stream_socket)
+        return tl::unexpected<Error>(std::move(stream_socket.error()));
+    auto http_socket = ListenSocket::open(settings.httpSocketPath(), true);
+    if (!http_socket)
+        return tl::unexpected<Error>(std::move(http_socket.error()));
+    auto store = FrameStore::open(settings.storePath());
+    if (!store)
+        return tl::unexpected<Error>(std::move(store.error()));
+
+    EventLoop loop;
+    Status status(PICAM_VERSION, settings.instance, loop.now());
+    Capture capture(
+        settings, [&settings] { return createSource(settings.camera); }, loop, *store, status);
+    Hub hub(loop, capture, status, hubOptions(settings));
+    capture.setSink(&hub);
+    auto web_sockets = WebSocketServer::create(loop.context(), stream_socket->release(), hub, settings.stream.origins);
+    if (!web_sockets)
+        return tl::unexpected<Error>(std::move(web_sockets.error()));
+    auto web = HttpServer::create(loop.context(), http_socket->release(), hub, status);
+    if (!web)
+        return tl::unexpected<Error>(std::move(web.error()));
+
+    const auto goodbye = loop.makeTimer();
+    const auto ends = std::make_shared<std::chrono::steady_clock::time_point>();
+    std::function<void()> wait_for_viewers = [&] {
+        if (hub.viewerCount() == 0 || loop.now() >= *ends)
+            loop.stop();
+        else
+            goodbye->start(kGoodbyeStep, wait_for_viewers);
+    };
+    loop.onSignals([&] {
+        log::info("stopping");
+        notifyService("STOPPING=1");
+        (*web_sockets)->stopAccepting();
+        (*web)->stopAccepting();
+        hub.refuseViewers();
+        capture.stop();
+        hub.closeViewers();
+        *ends = loop.now() + kGoodbye;
+        wait_for_viewers();
+    });
+    log::info("ready: the stream on {}, multipart and status on {}", settings.streamSocketPath(),
+              settings.httpSocketPath());
+    notifyService("READY=1");
+    loop.run();
+    return {};
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+    std::signal(SIGPIPE, SIG_IGN);
+    try {
+        log::init("picam-streamd");
+        const auto line = readSettings(argc, argv, environ, "picam-streamd: live viewers of a camera, behind nginx");
+        if (!line) {
+            log::error("{}", line.error().message);
+            return EXIT_FAILURE;
+        }
+        if (!line->print.empty()) {
+            std::fputs(line->print.c_str(), stdout);
+            return EXIT_SUCCESS;
+        }
+        log::setLevel(line->settings.log_level);
+        if (line->list_cameras) {
+            const auto cameras = cameraList(line->settings);
+            std::fputs(cameras ? cameras->c_str() : (cameras.error().message + "\n").c_str(), cameras ? stdout : stderr);
+            return cameras ? EXIT_SUCCESS : EXIT_FAILURE;
+        }
+        raiseDescriptorLimit();
+        if (const auto done = serve(line->settings); !done) {
+            log::error("{}", done.error().message);
+            return EXIT_FAILURE;
+        }
+        return EXIT_SUCCESS;
+    } catch (const std::exception &error) {
+        log::error("{}", error.what());
+        return EXIT_FAILURE;
+    }
+}

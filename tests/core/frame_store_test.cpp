@@ -1,0 +1,321 @@
+#include "core/frame_store.h"
+
+#include "tests/fakes/temp_dir.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+namespace picam {
+namespace {
+
+using std::chrono::steady_clock;
+using testing::TempDir;
+
+// A picture whose every byte follows from its number: a torn one shows.
+Picture numbered(std::uint8_t number, std::size_t bytes = 5000)
+{
+    Picture picture;
+    picture.jpeg.assign(bytes, number);
+    picture.size = {64, 48};
+    picture.captured = steady_clock::now();
+    picture.captured_wall = std::chrono::system_clock::now();
+    return picture;
+}
+
+bool isWhole(const Picture &picture)
+{
+    return !picture.jpeg.empty() && std::all_of(picture.jpeg.begin(), picture.jpeg.end(),
+                                                [&](std::uint8_t byte) { return byte == picture.jpeg[0]; });
+}
+
+// A file in memory that fails, or stops taking anything, at the Nth write.
+struct Disk {
+    std::vector<char> bytes;
+    int writes_left = -1; // -1: no end
+    bool partial = false; // the write that ends it gets half of its bytes down
+    bool fails = false;   // it says so, or the writer is dead and never knows
+};
+
+class MemoryFile : public StoreFile {
+public:
+    explicit MemoryFile(std::shared_ptr<Disk> disk) : disk_(std::move(disk)) {}
+    long read(void *to, std::size_t bytes, std::uint64_t offset) override
+    {
+        if (offset >= disk_->bytes.size())
+            return 0;
+        const std::size_t take = std::min<std::size_t>(bytes, disk_->bytes.size() - offset);
+        std::memcpy(to, disk_->bytes.data() + offset, take);
+        return static_cast<long>(take);
+    }
+    long write(const void *from, std::size_t bytes, std::uint64_t offset) override
+    {
+        std::size_t take = bytes;
+        if (disk_->writes_left == 0) {
+            take = std::exchange(disk_->partial, false) ? bytes / 2 : 0;
+            if (disk_->fails) {
+                errno = ENOSPC;
+                return -1;
+            }
+        } else if (disk_->writes_left > 0) {
+            --disk_->writes_left;
+        }
+        if (disk_->bytes.size() < offset + take)
+            disk_->bytes.resize(offset + take);
+        std::memcpy(disk_->bytes.data() + offset, from, take);
+        return static_cast<long>(bytes);
+    }
+
+private:
+    std::shared_ptr<Disk> disk_;
+};
+
+PicturePtr newestOf(const FrameStore &store)
+{
+    auto stored = store.newest();
+    return stored && *stored ? (*stored)->picture : nullptr;
+}
+
+TEST(FrameStore, GivesBackWhatWasPublished)
+{
+    const TempDir dir;
+    auto writer = FrameStore::open(dir.file("s"));
+    auto reader = FrameStore::open(dir.file("s"));
+    ASSERT_TRUE(writer && reader);
+    ASSERT_TRUE(reader->newest());
+    EXPECT_FALSE(*reader->newest());
+
+    Picture picture = numbered(7);
+    picture.settled = false;
+    const auto sequence = writer->publish(picture, {true, false, std::chrono::microseconds(33333)});
+    ASSERT_TRUE(sequence);
+    const auto stored = reader->newest();
+    ASSERT_TRUE(stored && *stored);
+    EXPECT_EQ((*stored)->picture->jpeg, picture.jpeg);
+    EXPECT_EQ((*stored)->picture->size, picture.size);
+    EXPECT_EQ((*stored)->picture->sequence, *sequence);
+    EXPECT_EQ((*stored)->picture->captured, picture.captured);
+    EXPECT_FALSE((*stored)->picture->settled);
+    EXPECT_TRUE((*stored)->tag.stream);
+    EXPECT_EQ((*stored)->tag.interval.count(), 33333);
+    EXPECT_TRUE((*reader->newestEntry())->picture->jpeg.empty());
+}
+
+TEST(FrameStore, SequenceGoesOnAcrossWriters)
+{
+    const TempDir dir;
+    std::uint64_t last = 0;
+    for (int i = 0; i < 10; ++i) {
+        auto store = FrameStore::open(dir.file("s"));
+        ASSERT_TRUE(store);
+        const auto sequence = store->publish(numbered(1), {});
+        ASSERT_TRUE(sequence);
+        EXPECT_TRUE(i == 0 || *sequence == last + 1) << *sequence << " after " << last;
+        last = *sequence;
+    }
+}
+
+TEST(FrameStore, IsForOwnerAndGroupWhateverTheUmask)
+{
+    const TempDir dir;
+    const mode_t before = ::umask(0077);
+    ASSERT_TRUE(FrameStore::open(dir.file("s")));
+    ::umask(before);
+    struct stat status{};
+    ASSERT_EQ(::stat(dir.file("s").c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777U, 0660U);
+}
+
+TEST(FrameStore, RefusesWhatIsNoFile)
+{
+    const TempDir dir;
+    EXPECT_EQ(FrameStore::open(dir.path()).error().kind, ErrorKind::kIo);
+    ASSERT_EQ(::symlink("/etc/passwd", dir.file("link").c_str()), 0);
+    EXPECT_EQ(FrameStore::open(dir.file("link")).error().kind, ErrorKind::kIo);
+    ASSERT_EQ(::mkfifo(dir.file("pipe").c_str(), 0600), 0);
+    EXPECT_EQ(FrameStore::open(dir.file("pipe")).error().kind, ErrorKind::kIo);
+    EXPECT_NE(FrameStore::open(dir.file("none/s")).error().message.find(dir.file("none/s")), std::string::npos);
+}
+
+TEST(FrameStore, RefusesAPictureThatDoesNotFit)
+{
+    const TempDir dir;
+    auto store = FrameStore::open(dir.file("s"));
+    ASSERT_TRUE(store);
+    EXPECT_EQ(store->publish(numbered(1, 0), {}).error().kind, ErrorKind::kUnsupported);
+    EXPECT_EQ(store->publish(numbered(1, store::kSlotCapacity + 1), {}).error().kind, ErrorKind::kUnsupported);
+}
+
+// The writer dies, or is refused, at each of its writes: readers have the picture before.
+TEST(FrameStore, AWriterThatEndsAnywhereLeavesTheLastPictureWhole)
+{
+    for (const bool fails : {false, true}) {
+        for (const bool partial : {false, true}) {
+            bool completed = false;
+            for (int writes = 0; !completed; ++writes) {
+                ASSERT_LT(writes, 20);
+                auto disk = std::make_shared<Disk>();
+                auto store = FrameStore::overFile(std::make_unique<MemoryFile>(disk));
+                for (std::uint8_t i = 1; i <= 6; ++i)
+                    ASSERT_TRUE(store.publish(numbered(i), {}));
+                disk->writes_left = writes;
+                disk->partial = partial;
+                disk->fails = fails;
+                static_cast<void>(store.publish(numbered(100), {}));
+                completed = disk->writes_left > 0;
+
+                const auto reader = FrameStore::overFile(std::make_unique<MemoryFile>(disk));
+                const PicturePtr newest = newestOf(reader);
+                ASSERT_TRUE(newest);
+                EXPECT_TRUE(isWhole(*newest));
+                EXPECT_TRUE(newest->jpeg[0] == 6 || newest->jpeg[0] == 100);
+
+                // And the next writer goes on.
+                disk->writes_left = -1;
+                auto next = FrameStore::overFile(std::make_unique<MemoryFile>(disk));
+                ASSERT_TRUE(next.publish(numbered(200), {}));
+                EXPECT_EQ(newestOf(reader)->jpeg[0], 200);
+            }
+        }
+    }
+}
+
+TEST(FrameStore, AFlippedByteInTheHeaderIsNoCrashAndNoTornPicture)
+{
+    auto disk = std::make_shared<Disk>();
+    auto store = FrameStore::overFile(std::make_unique<MemoryFile>(disk));
+    for (std::uint8_t i = 1; i <= 4; ++i)
+        ASSERT_TRUE(store.publish(numbered(i), {}));
+    const std::vector<char> good = disk->bytes;
+    const std::size_t header = sizeof(store::StoreHeader) + store::kSlotCount * sizeof(store::SlotEntry);
+    int refused = 0;
+    for (std::size_t at = 0; at < header; ++at) {
+        for (const int mask : {0x01, 0x80, 0xff}) {
+            disk->bytes = good;
+            disk->bytes[at] = static_cast<char>(disk->bytes[at] ^ mask);
+            const auto stored = store.newest();
+            if (!stored) {
+                EXPECT_EQ(stored.error().kind, ErrorKind::kCorrupt);
+                ++refused;
+            } else if (*stored) {
+                EXPECT_TRUE(isWhole(*(*stored)->picture));
+            }
+            ASSERT_TRUE(store.publish(numbered(9), {})) << "byte " << at;
+            EXPECT_EQ(newestOf(store)->jpeg[0], 9);
+        }
+    }
+    EXPECT_GE(refused, 32 * 3); // the fields that say what the file is
+}
+
+TEST(FrameStore, AFileCutShortAtAnyLengthIsNoCrash)
+{
+    const TempDir dir;
+    auto store = FrameStore::open(dir.file("s"));
+    ASSERT_TRUE(store);
+    for (const long length : {0L, 1L, 31L, 63L, 64L, 127L, 319L, 320L, 4095L, 4096L, 4097L, 8000L}) {
+        for (std::uint8_t i = 1; i <= 5; ++i)
+            ASSERT_TRUE(store->publish(numbered(i), {}));
+        ASSERT_EQ(::truncate(dir.file("s").c_str(), length), 0);
+        const PicturePtr left = newestOf(*store);
+        EXPECT_TRUE(!left || isWhole(*left));
+        store->signal(FrameStore::Word::kEvent);
+        store->waitChanged(FrameStore::Word::kEvent, store->value(FrameStore::Word::kEvent),
+                           steady_clock::now() + std::chrono::milliseconds(1));
+        ASSERT_TRUE(store->publish(numbered(77), {}));
+        EXPECT_EQ(newestOf(*store)->jpeg[0], 77);
+    }
+}
+
+TEST(FrameStore, GarbageIsRefusedWithASentenceAndRebuilt)
+{
+    const TempDir dir;
+    std::ofstream(dir.file("s")) << std::string(100000, 'x');
+    auto store = FrameStore::open(dir.file("s"));
+    ASSERT_TRUE(store);
+    const auto stored = store->newest();
+    ASSERT_FALSE(stored);
+    EXPECT_EQ(stored.error().kind, ErrorKind::kCorrupt);
+    EXPECT_NE(stored.error().message.find(dir.file("s")), std::string::npos);
+    ASSERT_TRUE(store->publish(numbered(3), {}));
+    EXPECT_EQ(newestOf(*store)->jpeg[0], 3);
+}
+
+TEST(FrameStore, AWiderStampThanTheClockIsNoPicture)
+{
+    const TempDir dir;
+    auto store = FrameStore::open(dir.file("s"));
+    Picture picture = numbered(1);
+    picture.captured = steady_clock::now() + std::chrono::hours(1); // written before a reboot
+    ASSERT_TRUE(store && store->publish(picture, {}));
+    EXPECT_FALSE(newestOf(*store));
+}
+
+TEST(FrameStore, WakesAnotherProcess)
+{
+    const TempDir dir;
+    auto store = FrameStore::open(dir.file("s"));
+    ASSERT_TRUE(store);
+    const std::uint32_t seen = store->value(FrameStore::Word::kEvent);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        auto mine = FrameStore::open(dir.file("s"));
+        ::_exit(mine && mine->publish(numbered(1), {}) ? 0 : 1);
+    }
+    const auto deadline = steady_clock::now() + std::chrono::seconds(20);
+    while (store->value(FrameStore::Word::kEvent) == seen && steady_clock::now() < deadline)
+        store->waitChanged(FrameStore::Word::kEvent, seen, deadline);
+    EXPECT_NE(store->value(FrameStore::Word::kEvent), seen);
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+}
+
+// Readers against a writer at full speed; the pictures' lengths differ, so that a mix of two shows at its end too.
+TEST(FrameStore, NoTornPictureAtFullSpeed)
+{
+    const TempDir dir;
+    auto writer = FrameStore::open(dir.file("s"));
+    ASSERT_TRUE(writer);
+    std::atomic<bool> stop{false};
+    std::thread writing([&] {
+        for (std::uint8_t i = 0; !stop; ++i)
+            if (!writer->publish(numbered(i, 2000U + i * 100U), {}))
+                stop = true;
+    });
+    std::vector<std::thread> reading;
+    std::atomic<int> torn{0};
+    std::atomic<int> whole{0};
+    for (int r = 0; r < 2; ++r)
+        reading.emplace_back([&] {
+            auto reader = FrameStore::open(dir.file("s"));
+            std::uint64_t last = 0;
+            for (int i = 0; reader && i < 20000; ++i) {
+                const PicturePtr picture = newestOf(*reader);
+                if (!picture)
+                    continue;
+                if (!isWhole(*picture) || picture->jpeg.size() != 2000U + picture->jpeg[0] * 100U ||
+                    picture->sequence < last)
+                    ++torn;
+                last = picture->sequence;
+                ++whole;
+            }
+        });
+    for (auto &thread : reading)
+        thread.join();
+    stop = true;
+    writing.join();
+    EXPECT_EQ(torn, 0);
+    EXPECT_GT(whole, 1000);
+}
+
+} // namespace
+} // namespace picam

@@ -1,0 +1,323 @@
+#include "fcgi/still_camera.h"
+
+#include "fcgi/stills.h"
+#include "tests/fakes/fake_source.h"
+#include "tests/fakes/temp_dir.h"
+
+#include <atomic>
+#include <future>
+#include <gtest/gtest.h>
+#include <vector>
+
+namespace picam {
+namespace {
+
+using std::chrono::steady_clock;
+using testing::FakeCamera;
+using testing::TempDir;
+using namespace std::chrono_literals;
+
+class StillCameraTest : public ::testing::Test {
+protected:
+    void SetUp() override
+    {
+        settings_.runtime_dir = dir_.path();
+        settings_.snapshot.settle = 10s;
+        settings_.snapshot.linger = 60s;
+        settings_.snapshot.deadline = 20s;
+        settings_.camera.stall = 60s;
+        store_.emplace(*FrameStore::open(settings_.storePath()));
+        start();
+    }
+    void start()
+    {
+        camera_.reset();
+        camera_ = *StillCamera::create(settings_, *store_, [this] {
+            return Expected<std::unique_ptr<Source>>(fake_.makeSource());
+        });
+    }
+    std::future<Expected<PicturePtr>> ask(MonotonicTime since = {})
+    {
+        return std::async(std::launch::async,
+                          [this, since] { return camera_->capture(since, steady_clock::now() + 20s); });
+    }
+    // Frames until the answer is there.
+    template <class Future>
+    void feed(Future &future)
+    {
+        const auto deadline = steady_clock::now() + 20s;
+        while (future.wait_for(1ms) != std::future_status::ready && steady_clock::now() < deadline)
+            fake_.emit();
+    }
+    bool lockIsFree()
+    {
+        auto lock = CameraLock::tryTake(settings_.lockPath(), "test");
+        return lock && *lock;
+    }
+    // Whether the lock becomes free before the deadline.
+    bool lockBecomesFree()
+    {
+        const auto deadline = steady_clock::now() + 20s;
+        while (steady_clock::now() < deadline) {
+            const auto seen = store_->value(FrameStore::Word::kEvent);
+            if (lockIsFree())
+                return true;
+            store_->waitChanged(FrameStore::Word::kEvent, seen, steady_clock::now() + 100ms);
+        }
+        return false;
+    }
+
+    TempDir dir_;
+    FakeCamera fake_; // before what uses it
+    Settings settings_;
+    std::optional<FrameStore> store_;
+    std::unique_ptr<StillCamera> camera_;
+};
+
+TEST_F(StillCameraTest, OpensForTheFirstAndPublishes)
+{
+    EXPECT_TRUE(lockIsFree());
+    auto asked = ask();
+    ASSERT_TRUE(fake_.waitOpen(true));
+    EXPECT_FALSE(lockIsFree());
+    feed(asked);
+    const auto picture = asked.get();
+    ASSERT_TRUE(picture) << picture.error().message;
+    EXPECT_EQ((*picture)->size, fake_.size);
+    const auto stored = store_->newest();
+    ASSERT_TRUE(stored && *stored);
+    EXPECT_EQ((*stored)->picture->jpeg, (*picture)->jpeg);
+    EXPECT_EQ((*stored)->picture->sequence, (*picture)->sequence);
+}
+
+TEST_F(StillCameraTest, WaitsUntilTheCameraHasSettled)
+{
+    auto asked = ask();
+    ASSERT_TRUE(fake_.waitOpen(true));
+    CaptureMetadata searching;
+    searching.exposure_settled = false;
+    for (int i = 0; i < 20; ++i)
+        ASSERT_TRUE(fake_.emit(searching));
+    EXPECT_EQ(asked.wait_for(50ms), std::future_status::timeout);
+    feed(asked);
+    EXPECT_TRUE(asked.get());
+}
+
+TEST_F(StillCameraTest, OneCaptureAnswersAllWhoAsk)
+{
+    auto first = ask();
+    ASSERT_TRUE(fake_.waitOpen(true));
+    std::vector<std::future<Expected<PicturePtr>>> others;
+    for (int i = 0; i < 20; ++i)
+        others.push_back(ask());
+    feed(first);
+    const auto picture = first.get();
+    ASSERT_TRUE(picture);
+    for (auto &other : others) {
+        feed(other);
+        ASSERT_TRUE(other.get());
+    }
+    EXPECT_EQ(fake_.starts(), 1);
+}
+
+TEST_F(StillCameraTest, APictureIsAsNewAsAsked)
+{
+    auto first = ask();
+    ASSERT_TRUE(fake_.waitOpen(true));
+    feed(first);
+    ASSERT_TRUE(first.get());
+    const auto since = steady_clock::now();
+    auto second = ask(since);
+    feed(second);
+    const auto picture = second.get();
+    ASSERT_TRUE(picture);
+    EXPECT_GE((*picture)->captured, since);
+}
+
+TEST_F(StillCameraTest, ClosesAfterTheLinger)
+{
+    settings_.snapshot.linger = 20ms;
+    start();
+    auto asked = ask();
+    ASSERT_TRUE(fake_.waitOpen(true));
+    feed(asked);
+    ASSERT_TRUE(asked.get());
+    EXPECT_TRUE(fake_.waitOpen(false));
+    EXPECT_TRUE(lockBecomesFree());
+    EXPECT_EQ(fake_.lent(), 0);
+}
+
+TEST_F(StillCameraTest, GivesTheCameraUpWhenAnotherWishesForIt)
+{
+    auto asked = ask();
+    ASSERT_TRUE(fake_.waitOpen(true));
+    feed(asked);
+    ASSERT_TRUE(asked.get());
+    const auto event = store_->value(FrameStore::Word::kEvent);
+    ASSERT_FALSE(lockIsFree());
+    store_->wishForCamera();
+    EXPECT_TRUE(fake_.waitOpen(false));
+    EXPECT_TRUE(lockBecomesFree());
+    EXPECT_NE(store_->value(FrameStore::Word::kEvent), event);
+}
+
+TEST_F(StillCameraTest, GivesItUpWhileItWaitsForAFrame)
+{
+    auto asked = ask();
+    ASSERT_TRUE(fake_.waitOpen(true));
+    store_->wishForCamera();
+    const auto answer = asked.get();
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().kind, ErrorKind::kInterrupted);
+    EXPECT_TRUE(lockBecomesFree());
+}
+
+TEST_F(StillCameraTest, TakesAPictureForAnotherWorker)
+{
+    auto asked = ask();
+    ASSERT_TRUE(fake_.waitOpen(true));
+    feed(asked);
+    const auto first = asked.get();
+    ASSERT_TRUE(first);
+    store_->signal(FrameStore::Word::kStillWish);
+    const auto deadline = steady_clock::now() + 20s;
+    std::uint64_t newest = 0;
+    while (newest <= (*first)->sequence && steady_clock::now() < deadline) {
+        fake_.emit();
+        newest = (*store_->newestEntry())->picture->sequence;
+    }
+    EXPECT_GT(newest, (*first)->sequence);
+}
+
+TEST_F(StillCameraTest, AnErrorIsToldToAllAndTheNextAskTriesAgain)
+{
+    fake_.start_error = Error{ErrorKind::kNoCamera, "there is no camera"};
+    EXPECT_EQ(ask().get().error().message, "there is no camera");
+    EXPECT_TRUE(lockIsFree());
+    fake_.start_error.reset();
+    auto asked = ask();
+    ASSERT_TRUE(fake_.waitOpen(true));
+    ASSERT_TRUE(fake_.fail({ErrorKind::kCameraFailed, "unplugged"}));
+    EXPECT_EQ(asked.get().error().message, "unplugged");
+    auto again = ask();
+    ASSERT_TRUE(fake_.waitOpen(true));
+    feed(again);
+    EXPECT_TRUE(again.get());
+}
+
+TEST_F(StillCameraTest, AStalledCameraIsAnError)
+{
+    settings_.camera.stall = 30ms;
+    fake_.fps = 1000;
+    start();
+    EXPECT_EQ(ask().get().error().kind, ErrorKind::kStalled);
+    EXPECT_TRUE(lockBecomesFree());
+}
+
+TEST_F(StillCameraTest, AnAskEndsAtItsDeadline)
+{
+    EXPECT_EQ(camera_->capture({}, steady_clock::now() + 20ms).error().kind, ErrorKind::kTimeout);
+}
+
+TEST_F(StillCameraTest, StoppingAnswersWhoWaits)
+{
+    auto asked = ask();
+    ASSERT_TRUE(fake_.waitOpen(true));
+    camera_->stop();
+    EXPECT_FALSE(asked.get());
+    EXPECT_FALSE(camera_->capture({}, steady_clock::now() + 20s));
+    EXPECT_TRUE(lockIsFree());
+}
+
+// The rules of "a still", with the camera lock in another's hands.
+class StillsTest : public StillCameraTest {
+protected:
+    void SetUp() override
+    {
+        StillCameraTest::SetUp();
+        other_ = std::move(*CameraLock::tryTake(settings_.lockPath(), "picam-other"));
+        stills_.emplace(settings_, *store_, *camera_);
+    }
+    void publish(std::chrono::milliseconds age, bool stream, bool settled = true)
+    {
+        Picture picture;
+        picture.jpeg = {0xff, 0xd8, 0xff, 0xd9};
+        picture.size = {64, 48};
+        picture.captured = steady_clock::now() - age;
+        picture.captured_wall = wallTimeOf(picture.captured);
+        picture.settled = settled;
+        ASSERT_TRUE(store_->publish(picture, {stream, false, stream ? 33ms : 0ms}));
+    }
+
+    std::optional<CameraLock> other_;
+    std::optional<Stills> stills_;
+};
+
+TEST_F(StillsTest, TheStreamsNewestFrame)
+{
+    publish(10ms, true);
+    const auto still = stills_->get();
+    ASSERT_TRUE(still) << still.error().message;
+    EXPECT_EQ(still->origin, StillOrigin::kStream);
+    EXPECT_EQ(fake_.starts(), 0);
+}
+
+TEST_F(StillsTest, AnotherWorkersPictureIfItIsYoungEnough)
+{
+    publish(500ms, false);
+    const auto still = stills_->get();
+    ASSERT_TRUE(still);
+    EXPECT_EQ(still->origin, StillOrigin::kCache);
+}
+
+TEST_F(StillsTest, ElseWaitsForTheCaptureOfTheOther)
+{
+    publish(5000ms, false);
+    auto asked = std::async(std::launch::async, [this] { return stills_->get(); });
+    const auto wish = store_->value(FrameStore::Word::kStillWish);
+    const auto deadline = steady_clock::now() + 20s;
+    while (store_->value(FrameStore::Word::kStillWish) == wish && asked.wait_for(0s) != std::future_status::ready &&
+           steady_clock::now() < deadline)
+        store_->waitChanged(FrameStore::Word::kStillWish, wish, steady_clock::now() + 100ms);
+    publish(0ms, false);
+    const auto still = asked.get();
+    ASSERT_TRUE(still);
+    EXPECT_EQ(still->origin, StillOrigin::kCapture);
+}
+
+TEST_F(StillsTest, AnOldFrameOfTheStreamIsNotServedAsNew)
+{
+    settings_.snapshot.deadline = 100ms;
+    stills_.emplace(settings_, *store_, *camera_);
+    publish(2000ms, true);
+    const auto still = stills_->get();
+    ASSERT_FALSE(still);
+    EXPECT_EQ(still.error().kind, ErrorKind::kTimeout);
+    EXPECT_NE(still.error().message.find("picam-other"), std::string::npos);
+}
+
+TEST_F(StillsTest, AStreamThatHasNotSettledIsWaitedFor)
+{
+    settings_.snapshot.settle = 100ms;
+    stills_.emplace(settings_, *store_, *camera_);
+    const auto asked = steady_clock::now();
+    auto still = std::async(std::launch::async, [this] { return stills_->get(); });
+    while (still.wait_for(5ms) != std::future_status::ready)
+        publish(0ms, true, false);
+    ASSERT_TRUE(still.get());
+    EXPECT_GE(steady_clock::now() - asked, 100ms);
+}
+
+TEST_F(StillsTest, AHolderThatDiesIsNoticed)
+{
+    auto asked = std::async(std::launch::async, [this] { return stills_->get(); });
+    other_.reset(); // as the kernel does: without a word to the store
+    ASSERT_TRUE(fake_.waitOpen(true, 20s));
+    feed(asked);
+    const auto still = asked.get();
+    ASSERT_TRUE(still);
+    EXPECT_EQ(still->origin, StillOrigin::kCapture);
+}
+
+} // namespace
+} // namespace picam

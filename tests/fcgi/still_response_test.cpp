@@ -1,0 +1,89 @@
+#include "fcgi/still_response.h"
+
+#include <gtest/gtest.h>
+
+namespace picam {
+namespace {
+
+using namespace std::chrono_literals;
+
+Still someStill()
+{
+    auto picture = std::make_shared<Picture>();
+    picture->jpeg = {0xff, 0xd8, 0xff, 0xd9};
+    picture->size = {640, 480};
+    picture->sequence = 0x1234;
+    picture->captured = MonotonicTime(1000s);
+    picture->captured_wall = WallTime(1700000000123ms);
+    return {picture, StillOrigin::kStream};
+}
+
+StillResponse respondTo(std::string_view method, std::string_view if_none_match = {})
+{
+    return respond({method, if_none_match}, someStill(), "pi", MonotonicTime(1000s + 40ms));
+}
+
+bool has(const StillResponse &response, const std::string &line)
+{
+    return response.head.find(line + "\r\n") != std::string::npos;
+}
+
+TEST(StillResponse, SaysAllAboutThePicture)
+{
+    const auto response = respondTo("GET");
+    EXPECT_TRUE(has(response, "Status: 200 OK"));
+    EXPECT_TRUE(has(response, "Content-Type: image/jpeg"));
+    EXPECT_TRUE(has(response, "Content-Length: 4"));
+    EXPECT_TRUE(has(response, "ETag: \"1234-18bcfe5687b\"")) << response.head;
+    EXPECT_TRUE(has(response, "Last-Modified: Tue, 14 Nov 2023 22:13:20 GMT"));
+    EXPECT_TRUE(has(response, "Cache-Control: no-cache"));
+    EXPECT_TRUE(has(response, "X-Picam-Sequence: 4660"));
+    EXPECT_TRUE(has(response, "X-Picam-Captured: 2023-11-14T22:13:20.123Z"));
+    EXPECT_TRUE(has(response, "X-Picam-Age-Ms: 40"));
+    EXPECT_TRUE(has(response, "X-Picam-Source: stream"));
+    EXPECT_TRUE(has(response, "Content-Disposition: inline; filename=\"pi-20231114-221320.jpg\""));
+    EXPECT_EQ(response.head.substr(response.head.size() - 4), "\r\n\r\n");
+    ASSERT_TRUE(response.picture);
+}
+
+TEST(StillResponse, HeadHasNoBody)
+{
+    const auto response = respondTo("HEAD");
+    EXPECT_TRUE(has(response, "Content-Length: 4"));
+    EXPECT_FALSE(response.picture);
+}
+
+TEST(StillResponse, UnchangedIs304)
+{
+    for (const char *list : {"\"1234-18bcfe5687b\"", "W/\"1234-18bcfe5687b\"", "\"x\" , \"1234-18bcfe5687b\"", "*"}) {
+        const auto response = respondTo("GET", list);
+        EXPECT_TRUE(has(response, "Status: 304 Not Modified")) << list;
+        EXPECT_FALSE(response.picture);
+        EXPECT_EQ(response.head.find("Content-Length"), std::string::npos);
+    }
+    for (const char *list : {"\"1234\"", "1234-18bcfe5687b", ",,,", "\"1234-18bcfe5687b"})
+        EXPECT_TRUE(has(respondTo("GET", list), "Status: 200 OK")) << list;
+}
+
+TEST(StillResponse, OtherMethodsAreRefused)
+{
+    for (const char *method : {"POST", "PUT", "DELETE", "", "get"}) {
+        const auto response = respondTo(method);
+        EXPECT_TRUE(has(response, "Status: 405 Method Not Allowed")) << method;
+        EXPECT_TRUE(has(response, "Allow: GET, HEAD"));
+        EXPECT_FALSE(response.picture);
+        EXPECT_FALSE(wantsPicture({method, {}}));
+    }
+}
+
+TEST(StillResponse, WithoutAPictureItSaysWhy)
+{
+    const auto response = respond({"GET", {}}, fail(ErrorKind::kNoCamera, "there is no camera"), "pi", {});
+    EXPECT_TRUE(has(response, "Status: 503 Service Unavailable"));
+    EXPECT_TRUE(has(response, "Retry-After: 2"));
+    EXPECT_EQ(response.text, "No picture: there is no camera.\n");
+    EXPECT_TRUE(has(response, "Content-Length: " + std::to_string(response.text.size())));
+}
+
+} // namespace
+} // namespace picam
