@@ -182,7 +182,8 @@ Expected<CommandLine> readSettings(int argc, const char *const *argv, const char
                "--" + entry.key, [&flags, key = entry.key](const std::string &value) { flags[key] = value; },
                fmt::format("{}\n{}; {}; default {}", entry.help, entry.allowed, variableOf(entry.key),
                            entry.get(defaults).empty() ? "none" : entry.get(defaults)))
-            ->type_name("");
+            ->type_name("")
+            ->take_last();
 
     CommandLine line;
     try {

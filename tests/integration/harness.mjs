@@ -1,0 +1,201 @@
+// A site of its own for a test: nginx and both programs in a temporary folder, on a free port, stopped with the test.
+// BUILD_DIR names the build to test.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync, existsSync, chmodSync } from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import WebSocket from 'ws';
+
+export const top = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+export const build = process.env.BUILD_DIR ?? path.join(top, 'build/release');
+export const programs = {
+  snapshot: path.join(build, 'fcgi/picam-snapshot'),
+  streamd: path.join(build, 'streamd/picam-streamd'),
+};
+const kDeadlineMs = 20000;
+
+// Resolves with the first true value of the condition; rejects at the deadline, saying what was waited for.
+export async function waitFor(what, condition, deadlineMs = kDeadlineMs) {
+  const ends = Date.now() + deadlineMs;
+  while (Date.now() < ends) {
+    const value = await condition();
+    if (value) return value;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error(`waited ${deadlineMs} ms for ${what}`);
+}
+
+export async function freePort() {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+// A child process with its output kept; always ended by its own handle.
+export class Child {
+  constructor(command, args, options = {}) {
+    this.log = '';
+    this.process = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+    for (const stream of [this.process.stdout, this.process.stderr]) stream.on('data', (data) => { this.log += data; });
+    this.ended = once(this.process, 'close').then(([code, signal]) => ({ code, signal }));
+  }
+
+  get running() { return this.process.exitCode === null && this.process.signalCode === null; }
+
+  async end(signal = 'SIGTERM') {
+    if (this.running) this.process.kill(signal);
+    const result = await Promise.race([this.ended, new Promise((resolve) => setTimeout(resolve, kDeadlineMs).unref())]);
+    if (!result) {
+      this.process.kill('SIGKILL');
+      throw new Error(`${this.process.spawnfile} did not end on ${signal}:\n${this.log}`);
+    }
+    return result;
+  }
+}
+
+export class Site {
+  static async start(flags = [], { nginx = true } = {}) {
+    const site = new Site();
+    site.flags = ['--camera.source', 'pattern', ...flags];
+    site.folder = mkdtempSync(existsSync('/dev/shm') ? '/dev/shm/picam-test.' : '/tmp/picam-test.');
+    site.run = path.join(site.folder, 'run');
+    mkdirSync(site.run);
+    chmodSync(site.folder, 0o711);
+    chmodSync(site.run, 0o755);
+    site.port = await freePort();
+    site.url = `http://127.0.0.1:${site.port}`;
+    try {
+      await Promise.all([site.startSnapshot(), site.startStreamd()]);
+      if (nginx) await site.startNginx();
+    } catch (error) {
+      await site.stop();
+      throw error;
+    }
+    return site;
+  }
+
+  socket(name) { return path.join(this.run, `pi.${name}.sock`); }
+
+  async startSnapshot(flags = []) {
+    this.snapshot = new Child(programs.snapshot, [...this.flags, '--runtime-dir', this.run, ...flags]);
+    await this.ready(this.snapshot);
+  }
+
+  async startStreamd(flags = []) {
+    this.streamd = new Child(programs.streamd, [...this.flags, '--runtime-dir', this.run, ...flags]);
+    await this.ready(this.streamd);
+  }
+
+  async ready(child) {
+    await waitFor(`"ready" of ${child.process.spawnfile}`, () => {
+      if (!child.running) throw new Error(`it ended:\n${child.log}`);
+      return child.log.includes('ready:');
+    });
+  }
+
+  async startNginx() {
+    mkdirSync(path.join(this.folder, 'tmp'));
+    for (const name of ['picam', 'picam.conf', 'nginx.conf']) {
+      cpSync(path.join(top, 'nginx', name), path.join(this.folder, name), { recursive: true });
+    }
+    cpSync(path.join(top, 'html'), path.join(this.folder, 'html'), { recursive: true });
+    cpSync('/etc/nginx/mime.types', path.join(this.folder, 'mime.types'));
+    const edit = (name, change) => {
+      const file = path.join(this.folder, name);
+      writeFileSync(file, change(readFileSync(file, 'utf8')));
+    };
+    const places = (text) => text.replaceAll('/run/picam', this.run)
+      .replaceAll('/usr/share/picam/html', path.join(this.folder, 'html'))
+      .replaceAll('127.0.0.1:8080', `127.0.0.1:${this.port}`);
+    edit('picam.conf', places);
+    edit('picam/upstreams.conf', places);
+    // The sockets are for their owner and its group; here nginx's workers are the same user as the programs.
+    edit('nginx.conf', (text) => (process.getuid() === 0 ? `user root;\n${text}` : text));
+    this.nginx = new Child('nginx', ['-p', this.folder, '-c', path.join(this.folder, 'nginx.conf'), '-e', 'stderr']);
+    await waitFor('nginx', async () => {
+      if (!this.nginx.running) throw new Error(`nginx ended:\n${this.nginx.log}`);
+      return fetch(this.url).then((r) => r.ok, () => false);
+    });
+  }
+
+  async status() {
+    return (await this.request('/status')).json();
+  }
+
+  // A request to streamd's own HTTP socket, past nginx.
+  request(target) {
+    return new Promise((resolve, reject) => {
+      http.get({ socketPath: this.socket('http'), path: target, headers: { Host: 'localhost' } }, (response) => {
+        let text = '';
+        response.on('data', (data) => { text += data; });
+        response.on('end', () => resolve({ status: response.statusCode, text, json: () => JSON.parse(text) }));
+      }).on('error', reject);
+    });
+  }
+
+  async stop() {
+    for (const child of [this.nginx, this.streamd, this.snapshot]) if (child) await child.end();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+// True when no process holds the camera lock.
+export async function lockIsFree(site) {
+  const child = new Child('flock', ['-n', path.join(site.run, 'pi.lock'), 'true']);
+  return (await child.ended).code === 0;
+}
+
+// Size of a whole JPEG, from its frame header; throws when it is none.
+export function jpegSize(bytes) {
+  const data = Buffer.from(bytes);
+  if (data.readUInt16BE(0) !== 0xffd8 || data.readUInt16BE(data.length - 2) !== 0xffd9) throw new Error('no whole JPEG');
+  for (let at = 2; at + 9 < data.length;) {
+    const marker = data.readUInt16BE(at);
+    if (marker >= 0xffc0 && marker <= 0xffc2) return `${data.readUInt16BE(at + 7)}x${data.readUInt16BE(at + 5)}`;
+    at += 2 + data.readUInt16BE(at + 2);
+  }
+  throw new Error('a JPEG without a frame header');
+}
+
+// A WebSocket whose messages are kept and can be waited for.
+export class Viewer {
+  constructor(site, { target = '/stream', protocols = [], headers = {}, ack = true } = {}) {
+    this.frames = [];
+    this.messages = [];
+    this.socket = new WebSocket(site.url.replace('http', 'ws') + target, protocols, { headers });
+    this.closed = new Promise((resolve) => { this.socket.on('close', resolve); }); // the code
+    this.socket.on('error', (error) => { this.error = error; });
+    this.socket.on('message', (data, binary) => {
+      if (protocols.includes('picam.v1') && !binary) return this.messages.push(JSON.parse(data));
+      const frame = { data, binary, at: Date.now() };
+      if (protocols.includes('picam.v1')) {
+        frame.sequence = data.readBigUInt64BE(0);
+        frame.capturedMs = Number(data.readBigUInt64BE(8)) / 1000;
+        frame.jpeg = data.subarray(16);
+        if (ack) this.send({ type: 'ack', sequence: Number(frame.sequence) });
+      }
+      return this.frames.push(frame);
+    });
+  }
+
+  send(message) { this.socket.send(typeof message === 'string' ? message : JSON.stringify(message)); }
+
+  async waitFrames(count) {
+    await waitFor(`${count} frames`, () => {
+      if (this.error) throw this.error;
+      return this.frames.length >= count;
+    });
+    return this.frames;
+  }
+
+  async close() {
+    this.socket.close();
+    return this.closed;
+  }
+}
