@@ -1,0 +1,151 @@
+// Both pages in Debian's browsers: a picture that changes, no error on the console, and what happens when things break.
+// Screenshots go to build/screenshots.
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import puppeteer from 'puppeteer-core';
+import { lockIsFree, Site, top, waitFor } from '../integration/harness.mjs';
+
+const kBrowsers = {
+  chrome: ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(existsSync),
+  firefox: ['/usr/bin/firefox-esr', '/usr/bin/firefox'].find(existsSync),
+};
+const shots = path.join(top, 'build/screenshots');
+mkdirSync(shots, { recursive: true });
+
+// A digest of what the page's picture shows; empty while there is none.
+const pixels = (page) => page.evaluate(() => {
+  const shown = ['picture', 'fallback'].map((id) => document.getElementById(id)).find((e) => e && !e.hidden);
+  const width = shown?.naturalWidth ?? shown?.width ?? 0;
+  if (!width) return '';
+  const copy = document.createElement('canvas');
+  copy.width = 64;
+  copy.height = 48;
+  copy.getContext('2d').drawImage(shown, 0, 0, 64, 48);
+  return String(copy.getContext('2d').getImageData(0, 0, 64, 48).data.reduce((sum, v, i) => (sum * 31 + v * (i % 7)) % 1e9, 7));
+});
+const message = (page) => page.$eval('#message', (e) => (e.hidden ? '' : e.textContent));
+
+async function waitChanges(page, count) {
+  const seen = new Set();
+  await waitFor(`${count} different pictures`, async () => {
+    const now = await pixels(page);
+    if (now) seen.add(now);
+    return seen.size >= count;
+  });
+}
+
+for (const [browserName, executablePath] of Object.entries(kBrowsers)) {
+  describe(browserName, { skip: !executablePath && `${browserName} is not installed` }, () => {
+    let site;
+    let browser;
+    let profile;
+    before(async () => {
+      site = await Site.start(['--stream.linger', '300ms', '--snapshot.linger', '2s']);
+      profile = mkdtempSync(path.join(tmpdir(), 'picam-browser.'));
+      browser = await puppeteer.launch({
+        browser: browserName,
+        executablePath,
+        headless: true,
+        userDataDir: profile,
+        args: browserName === 'chrome'
+          ? ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+            '--disable-component-update', '--disable-sync']
+          : [],
+      });
+    });
+    after(async () => {
+      await browser?.close();
+      await site?.stop();
+      if (profile) rmSync(profile, { recursive: true, force: true });
+    });
+
+    async function open(target) {
+      const page = await browser.newPage();
+      await page.setViewport({ width: 1100, height: 760 });
+      page.errors = [];
+      page.on('console', (entry) => { if (entry.type() === 'error') page.errors.push(entry.text()); });
+      page.on('pageerror', (error) => page.errors.push(error.message));
+      await page.goto(site.url + target);
+      return page;
+    }
+
+    test('the still page refreshes', async () => {
+      const page = await open('/?every=0.5');
+      await waitChanges(page, 4);
+      assert.equal(await message(page), '');
+      assert.match(await page.$eval('#caption', (e) => e.textContent), /Taken at .* ago/);
+      await page.screenshot({ path: path.join(shots, `still-${browserName}.png`) });
+      assert.deepEqual(page.errors, []);
+      await page.close();
+    });
+
+    test('the stream page moves, shows its figures, pauses and resumes by key', async () => {
+      const page = await open('/stream');
+      await waitChanges(page, 10);
+      await page.keyboard.press('i');
+      await waitFor('figures', () => page.$eval('#caption', (e) => /fps · delay \d+ ms/.test(e.textContent)));
+      assert.equal(await message(page), '');
+      await page.screenshot({ path: path.join(shots, `stream-${browserName}.png`) });
+      await page.keyboard.press(' ');
+      await waitFor('the camera to close', () => lockIsFree(site));
+      await page.keyboard.press(' ');
+      await waitChanges(page, 5);
+      assert.deepEqual(page.errors, []);
+      await page.close();
+      await waitFor('the camera to close', () => lockIsFree(site));
+    });
+
+    test('on a phone', async () => {
+      const page = await open('/stream');
+      await page.setViewport({ width: 390, height: 800 });
+      await waitChanges(page, 3);
+      await page.screenshot({ path: path.join(shots, `stream-phone-${browserName}.png`) });
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
+      await page.close();
+    });
+
+    test('streamd killed and started again: the picture comes back without a reload', async () => {
+      const page = await open('/stream');
+      await waitChanges(page, 3);
+      await site.streamd.end('SIGKILL');
+      await waitFor('a word about it', async () => (await message(page)) !== '');
+      await site.startStreamd();
+      await waitChanges(page, 5);
+      await waitFor('no message', async () => (await message(page)) === '');
+      await page.close();
+    });
+
+    test('the still page says why there is no picture, and comes back', async () => {
+      const page = await open('/?every=0.5');
+      await waitChanges(page, 2);
+      await site.snapshot.end('SIGKILL');
+      await waitFor('the reason', async () => /camera program does not answer/.test(await message(page)));
+      await site.startSnapshot();
+      await waitFor('no message', async () => (await message(page)) === '');
+      await waitChanges(page, 2);
+      await page.close();
+    });
+  });
+}
+
+test('without scripts both pages show a picture', { skip: !kBrowsers.chrome && 'chromium is not installed' }, async () => {
+  const site = await Site.start();
+  const browser = await puppeteer.launch({
+    executablePath: kBrowsers.chrome, args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+  });
+  try {
+    for (const target of ['/', '/stream']) {
+      const page = await browser.newPage();
+      await page.setJavaScriptEnabled(false);
+      await page.goto(site.url + target, { waitUntil: 'domcontentloaded' });
+      await waitFor('the picture', () => page.$eval('noscript img, main img', (img) => img.naturalWidth > 0));
+      await page.close();
+    }
+  } finally {
+    await browser.close();
+    await site.stop();
+  }
+});

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# deploy/run as a person uses it: it says where the page is, Ctrl-C leaves nothing behind, and what cannot work is said
+# in a sentence. Tests the build in BUILD_DIR.
+set -euo pipefail
+top=$(cd "$(dirname "$0")/.." && pwd)
+work=$(mktemp -d)
+pid=
+cleanup() {
+    [ -z "$pid" ] || kill -TERM "$pid" 2>/dev/null || true
+    rm -rf "$work"
+}
+trap cleanup EXIT
+fail() {
+    echo "FAILED: $1" >&2
+    cat "$work/log" >&2
+    exit 1
+}
+# until_true SECONDS COMMAND…
+until_true() {
+    local ends=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ $SECONDS -lt $ends ] || return 1
+        read -rt 0.1 <> <(:) || true
+    done
+}
+port() { node -e 'const s=require("net").createServer().listen(0,"127.0.0.1",()=>{console.log(s.address().port);s.close()})'; }
+folders() { find /dev/shm /tmp "${XDG_RUNTIME_DIR:-/nonexistent}" -maxdepth 1 -name 'picam.??????' 2>/dev/null | sort; }
+ended() { ! kill -0 "$pid" 2>/dev/null; }
+
+before=$(folders)
+number=$(port)
+# A process group of its own, so that the signal comes as from a terminal's Ctrl-C; job control keeps SIGINT alive in it.
+set -m
+"$top/deploy/run" --port "$number" --camera.source pattern >"$work/log" 2>&1 &
+pid=$!
+set +m
+until_true 60 grep -q "picam is at http://127.0.0.1:$number/" "$work/log" || fail "no line with the address"
+curl -fs -o "$work/still.jpg" "http://127.0.0.1:$number/pi.jpg" || fail "no still"
+[ "$(head -c2 "$work/still.jpg" | od -An -tx1 | tr -d ' ')" = ffd8 ] || fail "the still is no JPEG"
+curl -fs "http://127.0.0.1:$number/" | grep -q picam || fail "no page"
+
+"$top/deploy/run" --port "$number" --camera.source pattern >"$work/second" 2>&1 && fail "a port in use was no error"
+grep -q "in use\|did not start" "$work/second" || { cp "$work/second" "$work/log"; fail "no sentence about the port"; }
+
+children=$(pgrep -P "$pid")
+kill -INT -- "-$pid"
+until_true 20 ended || fail "Ctrl-C did not end it"
+pid=
+for child in $children; do
+    ! kill -0 "$child" 2>/dev/null || fail "process $child is left"
+done
+[ "$(folders)" = "$before" ] || fail "a folder is left: $(folders)"
+
+for flags in "--stream.fps 900" "--nonsense" "--port 99999" "--camera.source replay"; do
+    # shellcheck disable=SC2086
+    "$top/deploy/run" --port "$number" $flags >"$work/log" 2>&1 && fail "$flags was no error"
+    [ "$(wc -l <"$work/log")" -le 2 ] || fail "$flags: more than a sentence"
+done
+[ "$(folders)" = "$before" ] || fail "a folder is left after an error: $(folders)"
+
+# A program that dies takes the others along, and the command says so.
+set -m
+"$top/deploy/run" --port "$number" --camera.source pattern >"$work/log" 2>&1 &
+pid=$!
+set +m
+until_true 60 grep -q "picam is at" "$work/log" || fail "it did not start again"
+children=$(pgrep -P "$pid")
+kill -KILL "$(pgrep -P "$pid" picam-streamd)"
+until_true 20 ended || fail "the death of picam-streamd was not noticed"
+pid=
+for child in $children; do
+    ! kill -0 "$child" 2>/dev/null || fail "process $child is left"
+done
+[ "$(folders)" = "$before" ] || fail "a folder is left: $(folders)"
+echo "deploy/run: all as it should be"

@@ -1,0 +1,19 @@
+# The stages of tests/run beside the unit tests. A stage exits with 77 when this machine cannot do it, and says why.
+# Label quick: part of tests/run quick. One after the other: they use the whole machine.
+function(picam_stage name label seconds)
+    add_test(NAME ${name} COMMAND ${ARGN} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    set_tests_properties(${name} PROPERTIES
+        LABELS ${label} TIMEOUT ${seconds} SKIP_RETURN_CODE 77 RUN_SERIAL ON
+        ENVIRONMENT "BUILD_DIR=${PROJECT_BINARY_DIR}")
+endfunction()
+
+picam_stage(integration quick 240 tests/stage node integration)
+picam_stage(browser full 300 tests/stage node browser)
+picam_stage(deploy-run full 300 tests/stage deploy-run)
+picam_stage(clang full 900 tests/stage preset clang)
+picam_stage(asan-ubsan full 900 tests/stage preset asan)
+picam_stage(tsan full 900 tests/stage preset tsan)
+picam_stage(libcamera-0.0.3-compiles full 900 tests/stage libcamera-compiles bookworm)
+picam_stage(libcamera-0.3.2-compiles full 900 tests/stage libcamera-compiles bookworm-backports)
+picam_stage(libcamera-0.4.0 full 900 tests/stage libcamera trixie)
+picam_stage(libcamera-0.7.1 full 900 tests/stage libcamera trixie-backports)
