@@ -61,12 +61,15 @@ Expected<CameraFrame> CameraSession::nextFrame(MonotonicTime deadline)
 
 void CameraSession::onFrame(Frame frame)
 {
+    if (failed_)
+        return;
     if (slot_.put(Item(std::move(frame))))
         dropped_.fetch_add(1);
 }
 
 void CameraSession::onSourceError(Error error)
 {
+    failed_ = true;
     slot_.put(Item(tl::unexpected<Error>(std::move(error))));
 }
 

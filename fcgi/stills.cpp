@@ -53,25 +53,27 @@ Expected<Still> Stills::get() const
     // While the stream runs this costs one copy, and no look at the lock.
     if (auto still = fromStore(asked); still && still->origin == StillOrigin::kStream)
         return still;
+    bool elsewhere = false; // another process has the camera
     while (true) {
         const std::uint32_t event = store_.value(FrameStore::Word::kEvent);
         auto captured = camera_.capture(asked - camera_.interval(), deadline);
         if (captured)
             return Still{*captured, StillOrigin::kCapture};
-        if (captured.error().kind != ErrorKind::kInterrupted)
+        elsewhere = elsewhere || captured.error().kind == ErrorKind::kInterrupted;
+        const bool out_of_time = captured.error().kind == ErrorKind::kTimeout || Clock::now() >= deadline;
+        if (!elsewhere || (captured.error().kind != ErrorKind::kInterrupted && !out_of_time))
             return tl::unexpected<Error>(std::move(captured.error()));
 
         if (auto still = fromStore(asked))
             return still;
-        const auto now = Clock::now();
-        if (now >= deadline) {
+        if (out_of_time) {
             const std::string holder = CameraLock::holder(settings_.lockPath());
             return fail(ErrorKind::kTimeout, fmt::format("{} has the camera and gave no picture within {} ms",
                                                          holder.empty() ? "another process" : holder,
                                                          settings_.snapshot.deadline.count()));
         }
         store_.signal(FrameStore::Word::kStillWish);
-        store_.waitChanged(FrameStore::Word::kEvent, event, std::min(deadline, now + kHolderCheck));
+        store_.waitChanged(FrameStore::Word::kEvent, event, std::min(deadline, Clock::now() + kHolderCheck));
     }
 }
 

@@ -25,7 +25,7 @@ until_true() {
     done
 }
 port() { node -e 'const s=require("net").createServer().listen(0,"127.0.0.1",()=>{console.log(s.address().port);s.close()})'; }
-folders() { find /dev/shm /tmp "${XDG_RUNTIME_DIR:-/nonexistent}" -maxdepth 1 -name 'picam.??????' 2>/dev/null | sort; }
+folders() { find /dev/shm /tmp ${XDG_RUNTIME_DIR:+"$XDG_RUNTIME_DIR"} -maxdepth 1 -name 'picam.??????' | sort; }
 ended() { ! kill -0 "$pid" 2>/dev/null; }
 
 before=$(folders)
