@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <exception>
-#include <fmt/format.h>
 #include <optional>
 #include <unistd.h>
 #include <utility>

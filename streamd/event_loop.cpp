@@ -94,6 +94,8 @@ void EventLoop::onSignals(std::function<void()> handler)
 void EventLoop::run()
 {
     state_->context.run();
+    // Afterwards, so that a stop() from before the next run() still counts.
+    state_->context.restart();
 }
 
 void EventLoop::stop()

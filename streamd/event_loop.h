@@ -20,7 +20,7 @@ public:
     [[nodiscard]] boost::asio::io_context &context(); // for the transports
     // Calls `handler` at each SIGTERM and SIGINT, on the loop.
     void onSignals(std::function<void()> handler);
-    // Until stop(). An exception of a handler passes through.
+    // Until stop(); may run again then. An exception of a handler passes through.
     void run();
     void stop(); // any thread
 

@@ -122,7 +122,8 @@ int main(int argc, char **argv)
         log::setLevel(line->settings.log_level);
         if (line->list_cameras) {
             const auto cameras = cameraList(line->settings);
-            std::fputs(cameras ? cameras->c_str() : (cameras.error().message + "\n").c_str(), cameras ? stdout : stderr);
+            std::fputs(cameras ? cameras->c_str() : (cameras.error().message + "\n").c_str(),
+                       cameras ? stdout : stderr);
             return cameras ? EXIT_SUCCESS : EXIT_FAILURE;
         }
         raiseDescriptorLimit();
