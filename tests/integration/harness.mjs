@@ -118,10 +118,12 @@ export class Site {
     // The sockets are for their owner and its group; here nginx's workers are the same user as the programs.
     edit('nginx.conf', (text) => (process.getuid() === 0 ? `user root;\n${text}` : text));
     this.nginx = new Child('nginx', ['-p', this.folder, '-c', path.join(this.folder, 'nginx.conf'), '-e', 'stderr']);
+    let answer = 'nothing yet';
     await waitFor('nginx', async () => {
       if (!this.nginx.running) throw new Error(`nginx ended:\n${this.nginx.log}`);
-      return fetch(this.url).then((r) => r.ok, () => false);
-    });
+      answer = await fetch(this.url).then((r) => r.status, (error) => `${error} ${error.cause ?? ''}`);
+      return answer === 200;
+    }).catch((error) => { throw new Error(`${error.message}: ${answer}\n${this.nginx.log}`); });
   }
 
   async status() {
