@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <exception>
+#include <malloc.h>
 #include <optional>
 #include <unistd.h>
 #include <utility>
@@ -82,6 +83,8 @@ void Capture::run()
             busy_since_.reset();
             while (wanted())
                 useCamera();
+            // What frames and encoder took lies in the allocator's hands; idle, we are as small as at the start.
+            ::malloc_trim(0);
         }
     } catch (const std::exception &error) {
         // Nothing here throws but for want of memory; the service manager starts us afresh.
