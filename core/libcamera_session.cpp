@@ -26,6 +26,12 @@ nanoseconds clockNow(clockid_t clock)
     return std::chrono::seconds(now.tv_sec) + nanoseconds(now.tv_nsec);
 }
 
+// A plane that says nothing of its offset begins its file.
+std::size_t offsetOf(const libcamera::FrameBuffer::Plane &plane)
+{
+    return plane.offset == libcamera::FrameBuffer::Plane::kInvalidOffset ? 0 : plane.offset;
+}
+
 // The stamp's clock is CLOCK_BOOTTIME by the book and CLOCK_MONOTONIC on some pipelines: whichever makes it recent.
 MonotonicTime monotonicStamp(std::int64_t stamp_ns, MonotonicTime arrival)
 {
@@ -166,14 +172,14 @@ Expected<void> LibcameraSession::mapSlot(Slot &slot)
     std::map<int, std::size_t> ends;
     for (const auto &plane : planes) {
         auto &end = ends[plane.fd.get()];
-        end = std::max<std::size_t>(end, std::size_t{plane.offset} + plane.length);
+        end = std::max(end, offsetOf(plane) + plane.length);
     }
     std::vector<Plane> mapped;
     for (const auto &plane : planes) {
         auto base = maps_.map(plane.fd.get(), ends[plane.fd.get()]);
         if (!base)
             return tl::unexpected<Error>(std::move(base.error()));
-        mapped.push_back({*base + plane.offset, 0, plane.length});
+        mapped.push_back({*base + offsetOf(plane), 0, plane.length});
     }
     for (const auto &[fd, end] : ends)
         slot.fds.push_back(fd);
