@@ -4,11 +4,9 @@
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
-#include <cstring>
 #include <fmt/format.h>
 #include <fstream>
 #include <map>
-#include <sstream>
 #include <string_view>
 
 namespace picam {
@@ -51,20 +49,16 @@ Expected<void> applyFile(Settings &settings, Origins &origins, const std::string
 {
     errno = 0;
     std::ifstream input(path);
-    std::stringstream text;
-    if (input)
-        text << input.rdbuf();
-    if (!input || input.bad() || text.fail()) {
-        const int error = errno != 0 ? errno : EIO;
-        if (error == ENOENT && !required)
+    input.peek(); // a folder can be opened, and fails only when it is read
+    if (!input.is_open() || input.bad()) {
+        if (errno == ENOENT && !required)
             return {};
-        // An empty file sets failbit on `text` and is no error.
-        if (!input || input.bad() || error != EIO)
-            return failErrno(ErrorKind::kIo, fmt::format("cannot read the configuration {}", path), error);
+        return failErrno(ErrorKind::kIo, fmt::format("cannot read the configuration {}", path), errno);
     }
+    input.clear(); // an empty file is no error
     std::vector<CLI::ConfigItem> items;
     try {
-        items = CLI::ConfigTOML().from_config(text);
+        items = CLI::ConfigTOML().from_config(input);
     } catch (const CLI::Error &error) {
         return fail(ErrorKind::kSetting, fmt::format("{} is no valid configuration: {}", path, error.what()));
     }

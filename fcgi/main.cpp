@@ -1,8 +1,8 @@
 // picam-snapshot: stills over FastCGI. Wires the parts and shuts them down.
-#include "core/camera_list.h"
 #include "core/frame_store.h"
 #include "core/listen_socket.h"
 #include "core/log.h"
+#include "core/program.h"
 #include "core/runtime_dir.h"
 #include "core/settings.h"
 #include "core/source.h"
@@ -12,9 +12,6 @@
 #include "fcgi/stills.h"
 
 #include <csignal>
-#include <cstdio>
-#include <cstdlib>
-#include <exception>
 #include <optional>
 #include <unistd.h>
 
@@ -72,33 +69,6 @@ int main(int argc, char **argv)
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-    std::signal(SIGPIPE, SIG_IGN);
-
-    try {
-        log::init("picam-snapshot");
-        const auto line = readSettings(argc, argv, environ,
-                                       "picam-snapshot: stills from a camera, as a FastCGI worker behind nginx");
-        if (!line) {
-            log::error("{}", line.error().message);
-            return EXIT_FAILURE;
-        }
-        if (!line->print.empty()) {
-            std::fputs(line->print.c_str(), stdout);
-            return EXIT_SUCCESS;
-        }
-        log::setLevel(line->settings.log_level);
-        if (line->list_cameras) {
-            const auto cameras = cameraList(line->settings);
-            std::fputs(cameras ? cameras->c_str() : (cameras.error().message + "\n").c_str(), cameras ? stdout : stderr);
-            return cameras ? EXIT_SUCCESS : EXIT_FAILURE;
-        }
-        if (const auto done = serve(line->settings, signals); !done) {
-            log::error("{}", done.error().message);
-            return EXIT_FAILURE;
-        }
-        return EXIT_SUCCESS;
-    } catch (const std::exception &error) {
-        log::error("{}", error.what());
-        return EXIT_FAILURE;
-    }
+    return picam::runProgram(argc, argv, "picam-snapshot", "stills from a camera, as a FastCGI worker behind nginx",
+                             [&signals](const picam::Settings &settings) { return serve(settings, signals); });
 }

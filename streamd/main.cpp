@@ -1,8 +1,8 @@
 // picam-streamd: live viewers. Wires the parts and shuts them down.
-#include "core/camera_list.h"
 #include "core/frame_store.h"
 #include "core/listen_socket.h"
 #include "core/log.h"
+#include "core/program.h"
 #include "core/runtime_dir.h"
 #include "core/settings.h"
 #include "core/source.h"
@@ -14,12 +14,7 @@
 #include "streamd/status.h"
 #include "streamd/websocket_server.h"
 
-#include <csignal>
-#include <cstdio>
-#include <cstdlib>
-#include <exception>
 #include <sys/resource.h>
-#include <unistd.h>
 
 namespace {
 
@@ -52,6 +47,7 @@ HubOptions hubOptions(const Settings &settings)
 
 Expected<void> serve(const Settings &settings)
 {
+    raiseDescriptorLimit();
     if (auto done = prepareRuntimeDir(settings.runtime_dir); !done)
         return done;
     auto stream_socket = ListenSocket::open(settings.streamSocketPath(), true);
@@ -107,33 +103,5 @@ Expected<void> serve(const Settings &settings)
 
 int main(int argc, char **argv)
 {
-    std::signal(SIGPIPE, SIG_IGN);
-    try {
-        log::init("picam-streamd");
-        const auto line = readSettings(argc, argv, environ, "picam-streamd: live viewers of a camera, behind nginx");
-        if (!line) {
-            log::error("{}", line.error().message);
-            return EXIT_FAILURE;
-        }
-        if (!line->print.empty()) {
-            std::fputs(line->print.c_str(), stdout);
-            return EXIT_SUCCESS;
-        }
-        log::setLevel(line->settings.log_level);
-        if (line->list_cameras) {
-            const auto cameras = cameraList(line->settings);
-            std::fputs(cameras ? cameras->c_str() : (cameras.error().message + "\n").c_str(),
-                       cameras ? stdout : stderr);
-            return cameras ? EXIT_SUCCESS : EXIT_FAILURE;
-        }
-        raiseDescriptorLimit();
-        if (const auto done = serve(line->settings); !done) {
-            log::error("{}", done.error().message);
-            return EXIT_FAILURE;
-        }
-        return EXIT_SUCCESS;
-    } catch (const std::exception &error) {
-        log::error("{}", error.what());
-        return EXIT_FAILURE;
-    }
+    return runProgram(argc, argv, "picam-streamd", "live viewers of a camera, behind nginx", serve);
 }
