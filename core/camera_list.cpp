@@ -16,8 +16,8 @@ Expected<std::string> cameraList(const Settings &settings)
     if (!lock)
         return tl::unexpected<Error>(std::move(lock.error()));
     if (!*lock)
-        return fail(ErrorKind::kCameraBusy,
-                    fmt::format("{} has the camera; try again when nobody looks", CameraLock::holder(settings.lockPath())));
+        return fail(ErrorKind::kCameraBusy, fmt::format("{} has the camera; try again when nobody looks",
+                                                        CameraLock::holder(settings.lockPath())));
     auto cameras = listCameras();
     if (!cameras)
         return tl::unexpected<Error>(std::move(cameras.error()));

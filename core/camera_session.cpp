@@ -37,8 +37,8 @@ Expected<CameraFrame> CameraSession::nextFrame(MonotonicTime deadline)
     // A slow rate is no stall: two intervals always pass.
     auto stall = steady_clock::duration(stall_);
     if (info_.fps > 0)
-        stall = std::max(stall, std::chrono::duration_cast<steady_clock::duration>(
-                                    std::chrono::duration<double>(2.0 / info_.fps)));
+        stall = std::max(
+            stall, std::chrono::duration_cast<steady_clock::duration>(std::chrono::duration<double>(2.0 / info_.fps)));
     const auto stalled_at = last_frame_ + stall;
 
     std::optional<Item> item;

@@ -51,8 +51,8 @@ private:
     NewestSlot<Item> slot_;
     std::atomic<std::uint64_t> dropped_{0};
     std::atomic<bool> failed_{false}; // no frame may take the place of the error
-    MonotonicTime last_frame_; // capture thread only
-    SourceInfo info_;          // constant after open()
+    MonotonicTime last_frame_;        // capture thread only
+    SourceInfo info_;                 // constant after open()
     std::unique_ptr<Source> source_;
 };
 

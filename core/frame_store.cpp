@@ -223,7 +223,7 @@ Expected<FrameStore> FrameStore::open(const std::string &path)
     auto state = std::make_unique<State>();
     state->file = std::make_unique<RealStoreFile>(fd);
     state->path = path;
-    struct stat status{};
+    struct stat status {};
     if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
         return fail(ErrorKind::kIo, fmt::format("{} is in the way: it is no regular file", path));
     // The umask may have taken the group's right to write, which the other program needs.
@@ -323,8 +323,8 @@ Expected<std::optional<StoredPicture>> FrameStore::State::readNewest(bool with_b
         picture->settled = (entry->flags & store::kFlagSettled) != 0;
         picture->captured = MonotonicTime(std::chrono::duration_cast<MonotonicTime::duration>(
             std::chrono::nanoseconds(entry->captured_monotonic_ns)));
-        picture->captured_wall = WallTime(
-            std::chrono::duration_cast<WallTime::duration>(std::chrono::nanoseconds(entry->captured_wall_ns)));
+        picture->captured_wall =
+            WallTime(std::chrono::duration_cast<WallTime::duration>(std::chrono::nanoseconds(entry->captured_wall_ns)));
         const StoreTag tag{(entry->flags & store::kFlagStream) != 0, (entry->flags & store::kFlagStillSize) != 0,
                            std::chrono::microseconds(entry->interval_us)};
         if (!with_bytes)

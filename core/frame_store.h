@@ -29,7 +29,7 @@ struct StoredPicture {
 class StoreFile {
 public:
     virtual ~StoreFile() = default;
-    virtual long read(void *to, std::size_t bytes, std::uint64_t offset) = 0;         // as pread
+    virtual long read(void *to, std::size_t bytes, std::uint64_t offset) = 0;          // as pread
     virtual long write(const void *from, std::size_t bytes, std::uint64_t offset) = 0; // as pwrite
 };
 

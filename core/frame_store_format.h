@@ -57,8 +57,8 @@ static_assert(sizeof(SlotEntry) == 64 && std::is_trivially_copyable_v<SlotEntry>
 static_assert(offsetof(SlotEntry, checksum) == 56);
 static_assert(sizeof(StoreHeader) + kSlotCount * sizeof(SlotEntry) <= kFirstSlotOffset);
 
-constexpr std::uint32_t kFlagSettled = 1; // exposure and white balance had converged
-constexpr std::uint32_t kFlagStream = 2;  // published by the streaming daemon, frame after frame
+constexpr std::uint32_t kFlagSettled = 1;   // exposure and white balance had converged
+constexpr std::uint32_t kFlagStream = 2;    // published by the streaming daemon, frame after frame
 constexpr std::uint32_t kFlagStillSize = 4; // of the still's size, made on request
 
 } // namespace picam::store

@@ -35,15 +35,9 @@ struct Transform {
         const Transform n = normalized();
         return n.rotation == Rotation::k0 && !n.hflip;
     }
-    [[nodiscard]] constexpr bool swapsSides() const
-    {
-        return rotation == Rotation::k90 || rotation == Rotation::k270;
-    }
+    [[nodiscard]] constexpr bool swapsSides() const { return rotation == Rotation::k90 || rotation == Rotation::k270; }
     // The size of a `size` picture after the transform.
-    [[nodiscard]] constexpr Size apply(Size size) const
-    {
-        return swapsSides() ? Size{size.height, size.width} : size;
-    }
+    [[nodiscard]] constexpr Size apply(Size size) const { return swapsSides() ? Size{size.height, size.width} : size; }
     friend constexpr bool operator==(const Transform &, const Transform &) = default;
 };
 

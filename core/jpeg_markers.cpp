@@ -192,7 +192,10 @@ void appendTable(std::vector<std::uint8_t> &to, std::uint8_t class_and_id, std::
 
 } // namespace
 
-Expected<JpegLayout> readJpegLayout(std::span<const std::uint8_t> bytes) { return Walker(bytes).walk(true); }
+Expected<JpegLayout> readJpegLayout(std::span<const std::uint8_t> bytes)
+{
+    return Walker(bytes).walk(true);
+}
 
 Expected<Size> readJpegSize(std::span<const std::uint8_t> bytes)
 {

@@ -77,8 +77,7 @@ std::optional<bool> exposureSettled(const libcamera::ControlList &metadata)
     constexpr std::int32_t kConverged = 2;
     if (ae_locked && metadata.contains(*ae_locked))
         return metadata.get(*ae_locked).get<bool>();
-    if (ae_state && metadata.contains(*ae_state) &&
-        metadata.get(*ae_state).type() == libcamera::ControlTypeInteger32)
+    if (ae_state && metadata.contains(*ae_state) && metadata.get(*ae_state).type() == libcamera::ControlTypeInteger32)
         return metadata.get(*ae_state).get<std::int32_t>() == kConverged;
     return std::nullopt;
 }
@@ -93,7 +92,7 @@ FrameFormat frameFormat(const libcamera::StreamConfiguration &stream, PixelForma
         using Space = libcamera::ColorSpace;
         format.range = stream.colorSpace->range == Space::Range::Limited ? ColorRange::kLimited : ColorRange::kFull;
         format.matrix = stream.colorSpace->ycbcrEncoding == Space::YcbcrEncoding::Rec709 ? ColorMatrix::kBt709
-                                                                                        : ColorMatrix::kBt601;
+                                                                                         : ColorMatrix::kBt601;
     }
     return format;
 }
@@ -137,9 +136,8 @@ Expected<Chosen> configure(libcamera::Camera &camera, Size native, const Transfo
     if (config->validate() == libcamera::CameraConfiguration::Invalid)
         return fail(ErrorKind::kUnsupported, fmt::format("the camera {} cannot do {}", camera.id(), native.toString()));
 
-    choice = std::find_if(choices.begin(), choices.end(), [&](const FormatChoice &candidate) {
-        return candidate.fourcc == stream.pixelFormat;
-    });
+    choice = std::find_if(choices.begin(), choices.end(),
+                          [&](const FormatChoice &candidate) { return candidate.fourcc == stream.pixelFormat; });
     if (choice == choices.end())
         return fail(ErrorKind::kUnsupported, fmt::format("the camera {} gives {}, which is not supported", camera.id(),
                                                          stream.pixelFormat.toString()));

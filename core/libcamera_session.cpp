@@ -194,8 +194,7 @@ void LibcameraSession::setRate(libcamera::ControlList &controls, double fps) con
     const auto shortest = static_cast<std::int64_t>(1e6 / fps);
     // Equal limits keep the rate but cap the exposure; a still may take longer in the dark.
     const std::int64_t longest = still_ ? std::max<std::int64_t>(shortest, 1'000'000) : shortest;
-    controls.set(libcamera::controls::FrameDurationLimits,
-                 libcamera::Span<const std::int64_t, 2>({shortest, longest}));
+    controls.set(libcamera::controls::FrameDurationLimits, libcamera::Span<const std::int64_t, 2>({shortest, longest}));
 }
 
 void LibcameraSession::setFrameRate(double fps)

@@ -63,8 +63,9 @@ Expected<SourceInfo> LibcameraSource::start(const SourceRequest &request, FrameS
     auto camera = chooseCamera(*manager_, settings_.id);
     if (!camera) {
         stopNow();
-        return settings_.id.empty() ? fail(ErrorKind::kNoCamera, "there is no camera")
-                                    : fail(ErrorKind::kNoCamera, fmt::format("there is no camera \"{}\"", settings_.id));
+        return settings_.id.empty()
+                   ? fail(ErrorKind::kNoCamera, "there is no camera")
+                   : fail(ErrorKind::kNoCamera, fmt::format("there is no camera \"{}\"", settings_.id));
     }
     const std::string model = modelOf(*camera);
     session_ = std::make_shared<LibcameraSession>(std::move(camera), model, sink);

@@ -41,11 +41,11 @@ Expected<ListenSocket> ListenSocket::open(const std::string &path, bool non_bloc
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof(address.sun_path))
-        return fail(ErrorKind::kIo, fmt::format("the socket path {} is longer than {} bytes", path,
-                                                sizeof(address.sun_path) - 1));
+        return fail(ErrorKind::kIo,
+                    fmt::format("the socket path {} is longer than {} bytes", path, sizeof(address.sun_path) - 1));
     std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
 
-    struct stat status{};
+    struct stat status {};
     if (::lstat(path.c_str(), &status) == 0) {
         if (!S_ISSOCK(status.st_mode))
             return fail(ErrorKind::kIo, fmt::format("{} is in the way: it is no socket", path));
@@ -85,7 +85,7 @@ ListenSocket::~ListenSocket()
 {
     if (fd_ >= 0)
         ::close(fd_);
-    struct stat status{};
+    struct stat status {};
     // A successor may have put its own socket there already.
     if (!path_.empty() && ::lstat(path_.c_str(), &status) == 0 && static_cast<unsigned long>(status.st_ino) == inode_)
         ::unlink(path_.c_str());

@@ -68,14 +68,14 @@ private:
         auto pixels = std::make_shared<CardPixels>(std::move(*taken));
         const auto captured = std::chrono::steady_clock::now();
         const auto wall = std::chrono::system_clock::now().time_since_epoch();
-        card_->draw(*pixels, static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(wall).count()),
+        card_->draw(*pixels,
+                    static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(wall).count()),
                     ++frames_);
         const std::size_t width = format_.size.width;
         const std::array<Plane, 3> planes{{{pixels->y.data(), width, pixels->y.size()},
                                            {pixels->u.data(), width / 2, pixels->u.size()},
                                            {pixels->v.data(), width / 2, pixels->v.size()}}};
-        Frame frame(format_, planes, captured,
-                    [pool = pool_, pixels] { pool->giveBack(std::move(*pixels)); });
+        Frame frame(format_, planes, captured, [pool = pool_, pixels] { pool->giveBack(std::move(*pixels)); });
         frame.metadata().exposure_settled = true;
         frame.metadata().white_balance_settled = true;
         sink.onFrame(std::move(frame));

@@ -37,8 +37,14 @@ std::array<Extent, 3> extentsOf(const FrameFormat &format)
 }
 
 // Only for strides that checkPlanes() has seen, and for our own, which are shorter.
-int toInt(std::size_t value) { return static_cast<int>(value); }
-int toInt(std::uint32_t value) { return static_cast<int>(value); }
+int toInt(std::size_t value)
+{
+    return static_cast<int>(value);
+}
+int toInt(std::uint32_t value)
+{
+    return static_cast<int>(value);
+}
 
 // libyuv turns clockwise as we do, and flips top to bottom first where the height is negative. A flip left to right
 // is that flip and a half turn.
@@ -64,7 +70,10 @@ struct Coefficients {
     std::int32_t u_u = 0, u_v = 0, v_u = 0, v_v = 0;
 };
 
-std::int32_t fixed(double value) { return static_cast<std::int32_t>(std::lround(value * (1 << Coefficients::kBits))); }
+std::int32_t fixed(double value)
+{
+    return static_cast<std::int32_t>(std::lround(value * (1 << Coefficients::kBits)));
+}
 
 Coefficients coefficients(ColorRange range, ColorMatrix matrix)
 {
@@ -229,8 +238,8 @@ void PixelConverter::unpack(const Frame &frame, PlanarView &view)
         libyuv::RAWToJ420(plane.data, toInt(plane.stride), to[0], y_stride, to[1], uv_stride, to[2], uv_stride, width,
                           height);
     } else {
-        libyuv::RGB24ToJ420(plane.data, toInt(plane.stride), to[0], y_stride, to[1], uv_stride, to[2], uv_stride,
-                            width, height);
+        libyuv::RGB24ToJ420(plane.data, toInt(plane.stride), to[0], y_stride, to[1], uv_stride, to[2], uv_stride, width,
+                            height);
     }
 }
 

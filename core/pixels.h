@@ -1,6 +1,6 @@
-// Rearranging pixels for the encoder: whatever a camera gives becomes planar 4:2:0, full range, BT.601, turned as asked.
-// The only pair that includes libyuv. One converter per thread: it keeps its buffers from frame to frame. It neither
-// encodes nor scales.
+// Rearranging pixels for the encoder: whatever a camera gives becomes planar 4:2:0, full range, BT.601, turned as
+// asked. The only pair that includes libyuv. One converter per thread: it keeps its buffers from frame to frame. It
+// neither encodes nor scales.
 #pragma once
 
 #include "core/error.h"
@@ -49,8 +49,8 @@ private:
     void turn(const Transform &transform, PlanarView &view);
     void turnNv12(const Frame &frame, const Transform &transform, PlanarView &view);
 
-    Buffer first_;  // unpacked, or turned
-    Buffer second_; // converted, or turned
+    Buffer first_;                               // unpacked, or turned
+    Buffer second_;                              // converted, or turned
     std::unique_ptr<std::int32_t[]> luma_shift_; // one row: what chroma adds to luma
     std::size_t luma_shift_capacity_ = 0;
 };

@@ -18,7 +18,7 @@
 namespace picam {
 namespace {
 
-constexpr int kMaxLent = 4; // frames out at the same time, as a camera has so many buffers
+constexpr int kMaxLent = 4;                 // frames out at the same time, as a camera has so many buffers
 constexpr std::int64_t kMaxJpeg = 32 << 20; // bytes
 
 bool endsLikeJpeg(const std::filesystem::path &path)
@@ -36,7 +36,7 @@ Expected<std::vector<std::uint8_t>> readFile(const std::string &path)
         return failErrno(errno == ENOENT ? ErrorKind::kNoCamera : ErrorKind::kIo, fmt::format("cannot open {}", path),
                          errno);
     std::vector<std::uint8_t> bytes;
-    struct stat status{};
+    struct stat status {};
     Expected<void> done;
     if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size > kMaxJpeg) {
         done = fail(ErrorKind::kIo, fmt::format("{} is no picture file", path));
@@ -78,7 +78,7 @@ public:
     [[nodiscard]] Expected<void> next(std::vector<std::uint8_t> &bytes) override
     {
         // The open file would go on for ever after its name is gone.
-        struct stat status{};
+        struct stat status {};
         if (::stat(path_.c_str(), &status) != 0)
             return failErrno(ErrorKind::kNoCamera, fmt::format("the recording {} is gone", path_), errno);
         return file_.readFrame(bytes);
@@ -116,8 +116,8 @@ public:
             if (!size)
                 return fail(ErrorKind::kCorrupt, fmt::format("{} is no JPEG: {}", picture, size.error().message));
             if (recording->format_.size.width != 0 && *size != recording->format_.size)
-                return fail(ErrorKind::kUnsupported, fmt::format("{} has another size than the pictures before it",
-                                                                 picture));
+                return fail(ErrorKind::kUnsupported,
+                            fmt::format("{} has another size than the pictures before it", picture));
             recording->format_.size = *size;
         }
         return std::unique_ptr<Recording>(std::move(recording));
@@ -144,7 +144,7 @@ private:
 
 Expected<std::unique_ptr<Recording>> openRecording(const std::string &path)
 {
-    struct stat status{};
+    struct stat status {};
     if (::stat(path.c_str(), &status) != 0)
         return failErrno(errno == ENOENT ? ErrorKind::kNoCamera : ErrorKind::kIo,
                          fmt::format("cannot open the recording {}", path), errno);
@@ -204,8 +204,7 @@ private:
                        {bytes->data() + luma, format.size.width / 2, luma / 4},
                        {bytes->data() + luma / 4 * 5, format.size.width / 2, luma / 4}}};
         lent_->fetch_add(1);
-        Frame frame(format, planes, std::chrono::steady_clock::now(),
-                    [lent = lent_, bytes] { lent->fetch_sub(1); });
+        Frame frame(format, planes, std::chrono::steady_clock::now(), [lent = lent_, bytes] { lent->fetch_sub(1); });
         frame.metadata().exposure_settled = true;
         frame.metadata().white_balance_settled = true;
         sink.onFrame(std::move(frame));

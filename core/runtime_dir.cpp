@@ -9,7 +9,7 @@ namespace picam {
 
 Expected<void> prepareRuntimeDir(const std::string &path)
 {
-    struct stat status{};
+    struct stat status {};
     if (::mkdir(path.c_str(), 0750) != 0 && errno != EEXIST)
         return failErrno(ErrorKind::kIo, fmt::format("cannot make the runtime directory {}", path), errno);
     if (::stat(path.c_str(), &status) != 0)

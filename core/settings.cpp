@@ -94,7 +94,8 @@ Expected<void> applyEnvironment(Settings &settings, Origins &origins, const char
             continue;
         const auto known = keys.find(name);
         if (known == keys.end())
-            return fail(ErrorKind::kSetting, fmt::format("unknown environment variable {}; --help lists them all", name));
+            return fail(ErrorKind::kSetting,
+                        fmt::format("unknown environment variable {}; --help lists them all", name));
         if (auto done = apply(settings, origins, known->second, std::string(line.substr(equals + 1)), name); !done)
             return done;
     }
@@ -215,8 +216,9 @@ Expected<CommandLine> readSettings(int argc, const char *const *argv, const char
 std::string defaultConfigFile()
 {
     const Settings defaults;
-    std::string text = "# picam's settings. Both programs read this file; flags (--stream.size 1280x720) and variables\n"
-                       "# (PICAM_STREAM_SIZE) of the same names go before it. Each line below shows a default.\n\n";
+    std::string text =
+        "# picam's settings. Both programs read this file; flags (--stream.size 1280x720) and variables\n"
+        "# (PICAM_STREAM_SIZE) of the same names go before it. Each line below shows a default.\n\n";
     text += asToml([&](const SettingEntry &entry, const std::string &name) {
         return fmt::format("# {}: {}\n#{} = {}\n", entry.help, entry.allowed, name, inToml(entry, defaults));
     });

@@ -143,7 +143,10 @@ SettingEntry choice(std::string key, std::string help, Names<Enum> names, Member
     std::string allowed;
     for (const auto &name : names)
         allowed += (allowed.empty() ? "" : ", ") + name.first;
-    return {std::move(key), std::move(help), std::move(allowed), true,
+    return {std::move(key),
+            std::move(help),
+            std::move(allowed),
+            true,
             [names, member](Settings &settings, const std::string &text) {
                 for (const auto &[name, value] : names)
                     if (name == text) {
@@ -163,7 +166,10 @@ SettingEntry choice(std::string key, std::string help, Names<Enum> names, Member
 template <class Member>
 SettingEntry boolean(std::string key, std::string help, Member member)
 {
-    return {std::move(key), std::move(help), "true, false", false,
+    return {std::move(key),
+            std::move(help),
+            "true, false",
+            false,
             [member](Settings &settings, const std::string &text) { return assign(member(settings), parseBool(text)); },
             [member](const Settings &settings) { return std::string(member(settings) ? "true" : "false"); }};
 }
@@ -171,7 +177,10 @@ SettingEntry boolean(std::string key, std::string help, Member member)
 template <class Integer, class Member>
 SettingEntry integer(std::string key, std::string help, Integer least, Integer most, Member member)
 {
-    return {std::move(key), std::move(help), fmt::format("{} to {}", least, most), false,
+    return {std::move(key),
+            std::move(help),
+            fmt::format("{} to {}", least, most),
+            false,
             [least, most, member](Settings &settings, const std::string &text) {
                 const auto value = parseInteger<Integer>(text);
                 return value && *value >= least && *value <= most && assign(member(settings), value);
@@ -182,8 +191,10 @@ SettingEntry integer(std::string key, std::string help, Integer least, Integer m
 template <class Member>
 SettingEntry duration(std::string key, std::string help, Milliseconds least, Milliseconds most, Member member)
 {
-    return {std::move(key), std::move(help),
-            fmt::format("{} to {} (ms, s or m; seconds without)", formatDuration(least), formatDuration(most)), true,
+    return {std::move(key),
+            std::move(help),
+            fmt::format("{} to {} (ms, s or m; seconds without)", formatDuration(least), formatDuration(most)),
+            true,
             [least, most, member](Settings &settings, const std::string &text) {
                 const auto value = parseDuration(text);
                 return value && *value >= least && *value <= most && assign(member(settings), value);
@@ -194,7 +205,10 @@ SettingEntry duration(std::string key, std::string help, Milliseconds least, Mil
 template <class Section>
 SettingEntry size(std::string key, std::string help, Section section)
 {
-    return {std::move(key), std::move(help), "WxH, both even and 16 to 16384", true,
+    return {std::move(key),
+            std::move(help),
+            "WxH, both even and 16 to 16384",
+            true,
             [section](Settings &settings, const std::string &text) {
                 section(settings).size_given = true;
                 return assign(section(settings).size, parseSize(text));
@@ -206,7 +220,10 @@ template <class Member>
 SettingEntry text(std::string key, std::string help, std::string allowed, bool (*good)(const std::string &),
                   Member member)
 {
-    return {std::move(key), std::move(help), std::move(allowed), true,
+    return {std::move(key),
+            std::move(help),
+            std::move(allowed),
+            true,
             [good, member](Settings &settings, const std::string &value) {
                 member(settings) = value;
                 return good(value);
@@ -215,35 +232,43 @@ SettingEntry text(std::string key, std::string help, std::string allowed, bool (
 }
 
 // A member as an accessor, for const and for changing settings alike.
-#define PICAM_MEMBER(path) [](auto &settings) -> auto & { return settings.path; }
+#define PICAM_MEMBER(path)                                                                                             \
+    [](auto &settings) -> auto &                                                                                       \
+    {                                                                                                                  \
+        return settings.path;                                                                                          \
+    }
 
 std::vector<SettingEntry> makeTable()
 {
     using namespace std::chrono_literals;
-    const Names<log::Level> levels{{"debug", log::Level::kDebug}, {"info", log::Level::kInfo},
-                                   {"warning", log::Level::kWarning}, {"error", log::Level::kError}};
-    const Names<SourceKind> sources{{"auto", SourceKind::kAuto}, {"libcamera", SourceKind::kLibcamera},
-                                    {"pattern", SourceKind::kPattern}, {"replay", SourceKind::kReplay}};
-    const Names<Rotation> rotations{{"0", Rotation::k0}, {"90", Rotation::k90}, {"180", Rotation::k180},
-                                    {"270", Rotation::k270}};
-    const Names<ColorRangeSetting> ranges{{"auto", ColorRangeSetting::kAuto}, {"full", ColorRangeSetting::kFull},
+    const Names<log::Level> levels{{"debug", log::Level::kDebug},
+                                   {"info", log::Level::kInfo},
+                                   {"warning", log::Level::kWarning},
+                                   {"error", log::Level::kError}};
+    const Names<SourceKind> sources{{"auto", SourceKind::kAuto},
+                                    {"libcamera", SourceKind::kLibcamera},
+                                    {"pattern", SourceKind::kPattern},
+                                    {"replay", SourceKind::kReplay}};
+    const Names<Rotation> rotations{
+        {"0", Rotation::k0}, {"90", Rotation::k90}, {"180", Rotation::k180}, {"270", Rotation::k270}};
+    const Names<ColorRangeSetting> ranges{{"auto", ColorRangeSetting::kAuto},
+                                          {"full", ColorRangeSetting::kFull},
                                           {"limited", ColorRangeSetting::kLimited}};
     std::vector<SettingEntry> table;
     table.push_back(text("instance", "name of this camera: one instance each, if there are several",
                          "letters, digits, - and _, up to 32", isName, PICAM_MEMBER(instance)));
-    table.push_back(text("runtime-dir", "folder of the sockets, the camera lock and the frame store; best a tmpfs",
-                         "an absolute path of up to 60 bytes",
-                         [](const std::string &path) {
-                             return isPrintable(path) && path.size() <= 60 && path.rfind('/', 0) == 0;
-                         },
-                         PICAM_MEMBER(runtime_dir)));
+    table.push_back(text(
+        "runtime-dir", "folder of the sockets, the camera lock and the frame store; best a tmpfs",
+        "an absolute path of up to 60 bytes",
+        [](const std::string &path) { return isPrintable(path) && path.size() <= 60 && path.rfind('/', 0) == 0; },
+        PICAM_MEMBER(runtime_dir)));
     table.push_back(choice("log.level", "least important event that is logged", levels, PICAM_MEMBER(log_level)));
     table.push_back(choice("camera.source", "auto: libcamera where there is a camera, else the test pattern", sources,
                            PICAM_MEMBER(camera.source)));
     table.push_back(text("camera.id", "which camera: its place in the list (0, 1 ...), or a part of its id or model",
                          "a text; empty: the first camera", isPrintable, PICAM_MEMBER(camera.id)));
-    table.push_back(text("camera.file", "what camera.source = replay shows",
-                         "a Y4M file, a JPEG, or a folder of JPEGs", isPrintable, PICAM_MEMBER(camera.file)));
+    table.push_back(text("camera.file", "what camera.source = replay shows", "a Y4M file, a JPEG, or a folder of JPEGs",
+                         isPrintable, PICAM_MEMBER(camera.file)));
     table.push_back(choice("camera.rotation", "turn the picture clockwise by so many degrees, after the flips",
                            rotations, PICAM_MEMBER(camera.rotation)));
     table.push_back(boolean("camera.hflip", "swap left and right", PICAM_MEMBER(camera.hflip)));
@@ -259,7 +284,8 @@ std::vector<SettingEntry> makeTable()
                          return fps && *fps >= 0.1 && *fps <= 240 && assign(settings.stream.fps, fps);
                      },
                      [](const Settings &settings) { return fmt::format("{}", settings.stream.fps); }});
-    table.push_back(integer("stream.quality", "JPEG quality of the live picture", 1, 100, PICAM_MEMBER(stream.quality)));
+    table.push_back(
+        integer("stream.quality", "JPEG quality of the live picture", 1, 100, PICAM_MEMBER(stream.quality)));
     table.push_back(duration("stream.linger", "the camera stays open so long after the last viewer", 0ms, 10min,
                              PICAM_MEMBER(stream.linger)));
     table.push_back(duration("stream.ack_timeout", "a picam.v1 viewer that acknowledges nothing so long is closed", 1s,

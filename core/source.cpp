@@ -31,7 +31,8 @@ Expected<std::unique_ptr<Source>> createSource(const CameraSettings &settings)
     }
     if (camera_seen)
         return createLibcameraSource(settings);
-    log::warning("there is no camera: the test pattern is shown (camera.source = libcamera waits for a camera instead)");
+    log::warning(
+        "there is no camera: the test pattern is shown (camera.source = libcamera waits for a camera instead)");
     return createPatternSource();
 }
 

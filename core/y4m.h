@@ -13,8 +13,8 @@
 namespace picam {
 
 struct Y4mHeader {
-    FrameFormat format; // kYuv420
-    double fps = 0.0;   // 0: the file does not say
+    FrameFormat format;    // kYuv420
+    double fps = 0.0;      // 0: the file does not say
     std::size_t bytes = 0; // of the header line, its newline included
 };
 

@@ -36,8 +36,7 @@ Expected<std::unique_ptr<StillCamera>> StillCamera::create(const Settings &setti
     auto encoder = JpegEncoder::create();
     if (!encoder)
         return tl::unexpected<Error>(std::move(encoder.error()));
-    std::unique_ptr<StillCamera> camera(
-        new StillCamera(settings, store, std::move(factory), std::move(*encoder)));
+    std::unique_ptr<StillCamera> camera(new StillCamera(settings, store, std::move(factory), std::move(*encoder)));
     camera->thread_ = std::thread([raw = camera.get()] {
         try {
             raw->run();

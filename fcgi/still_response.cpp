@@ -33,8 +33,8 @@ std::string httpDate(WallTime time)
 {
     const std::tm t = utc(time);
     return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", kDays.at(static_cast<std::size_t>(t.tm_wday)),
-                       t.tm_mday, kMonths.at(static_cast<std::size_t>(t.tm_mon)), t.tm_year + 1900, t.tm_hour,
-                       t.tm_min, t.tm_sec);
+                       t.tm_mday, kMonths.at(static_cast<std::size_t>(t.tm_mon)), t.tm_year + 1900, t.tm_hour, t.tm_min,
+                       t.tm_sec);
 }
 
 std::string rfc3339(WallTime time)

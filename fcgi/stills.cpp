@@ -68,9 +68,9 @@ Expected<Still> Stills::get() const
             return still;
         if (out_of_time) {
             const std::string holder = CameraLock::holder(settings_.lockPath());
-            return fail(ErrorKind::kTimeout, fmt::format("{} has the camera and gave no picture within {} ms",
-                                                         holder.empty() ? "another process" : holder,
-                                                         settings_.snapshot.deadline.count()));
+            return fail(ErrorKind::kTimeout,
+                        fmt::format("{} has the camera and gave no picture within {} ms",
+                                    holder.empty() ? "another process" : holder, settings_.snapshot.deadline.count()));
         }
         store_.signal(FrameStore::Word::kStillWish);
         store_.waitChanged(FrameStore::Word::kEvent, event, std::min(deadline, Clock::now() + kHolderCheck));

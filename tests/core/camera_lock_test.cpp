@@ -2,9 +2,9 @@
 
 #include "tests/fakes/temp_dir.h"
 
+#include <csignal>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
-#include <csignal>
 #include <unistd.h>
 
 namespace picam {

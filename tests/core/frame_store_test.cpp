@@ -130,7 +130,7 @@ TEST(FrameStore, IsForOwnerAndGroupWhateverTheUmask)
     const mode_t before = ::umask(0077);
     ASSERT_TRUE(FrameStore::open(dir.file("s")));
     ::umask(before);
-    struct stat status{};
+    struct stat status {};
     ASSERT_EQ(::stat(dir.file("s").c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 0777U, 0660U);
 }

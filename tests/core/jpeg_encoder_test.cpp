@@ -110,7 +110,10 @@ TestFrame makeFrame(PixelFormat pixels, ColorRange range = ColorRange::kFull, Co
 
 Frame jpegFrame(const std::vector<std::uint8_t> &jpeg, Size size = kSize)
 {
-    return {{PixelFormat::kJpeg, size, ColorRange::kFull, ColorMatrix::kBt601}, {{{jpeg.data(), 0, jpeg.size()}}}, {}, [] {}};
+    return {{PixelFormat::kJpeg, size, ColorRange::kFull, ColorMatrix::kBt601},
+            {{{jpeg.data(), 0, jpeg.size()}}},
+            {},
+            [] {}};
 }
 
 // Where a pixel of the turned picture comes from: flip first, then rotate clockwise.
@@ -186,8 +189,8 @@ protected:
 
 TEST_F(JpegEncoderTest, EveryFormatEveryTurnEveryColorSpace)
 {
-    for (const PixelFormat pixels : {PixelFormat::kYuv420, PixelFormat::kNv12, PixelFormat::kYuyv, PixelFormat::kRgb24,
-                                     PixelFormat::kBgr24}) {
+    for (const PixelFormat pixels :
+         {PixelFormat::kYuv420, PixelFormat::kNv12, PixelFormat::kYuyv, PixelFormat::kRgb24, PixelFormat::kBgr24}) {
         for (const ColorRange range : {ColorRange::kFull, ColorRange::kLimited}) {
             for (const ColorMatrix matrix : {ColorMatrix::kBt601, ColorMatrix::kBt709}) {
                 const TestFrame test = makeFrame(pixels, range, matrix);
@@ -237,7 +240,8 @@ std::vector<std::uint8_t> withoutTables(const std::vector<std::uint8_t> &jpeg)
     while (jpeg[at + 1] != 0xda) {
         const std::size_t length = 2U + static_cast<std::size_t>(jpeg[at + 2] << 8 | jpeg[at + 3]);
         if (jpeg[at + 1] != 0xc4)
-            result.insert(result.end(), jpeg.begin() + static_cast<long>(at), jpeg.begin() + static_cast<long>(at + length));
+            result.insert(result.end(), jpeg.begin() + static_cast<long>(at),
+                          jpeg.begin() + static_cast<long>(at + length));
         at += length;
     }
     result.insert(result.end(), jpeg.begin() + static_cast<long>(at), jpeg.end());

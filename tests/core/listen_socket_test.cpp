@@ -18,7 +18,7 @@ TEST(ListenSocket, IsForOwnerAndGroupAndGoesWithItsObject)
     {
         const auto socket = ListenSocket::open(dir.file("s"), true);
         ASSERT_TRUE(socket);
-        struct stat status{};
+        struct stat status {};
         ASSERT_EQ(::stat(dir.file("s").c_str(), &status), 0);
         EXPECT_EQ(status.st_mode & 0777U, 0660U);
     }

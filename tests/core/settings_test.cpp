@@ -38,9 +38,10 @@ TEST(Settings, DefaultsWork)
 TEST(Settings, FlagsGoBeforeVariablesBeforeTheFile)
 {
     const TempDir dir;
-    const std::string path = write(dir, "instance = \"garage\"\n[stream]\nsize = \"320x240\"\nfps = 10\nquality = 50\n");
-    const auto line = read({"--config", path.c_str(), "--stream.fps", "12.5"},
-                           {"PICAM_STREAM_FPS=11", "PICAM_STREAM_QUALITY=60"});
+    const std::string path =
+        write(dir, "instance = \"garage\"\n[stream]\nsize = \"320x240\"\nfps = 10\nquality = 50\n");
+    const auto line =
+        read({"--config", path.c_str(), "--stream.fps", "12.5"}, {"PICAM_STREAM_FPS=11", "PICAM_STREAM_QUALITY=60"});
     ASSERT_TRUE(line) << line.error().message;
     EXPECT_EQ(line->settings.instance, "garage");
     EXPECT_EQ(line->settings.stream.size, (Size{320, 240}));
@@ -87,17 +88,18 @@ TEST_P(RefusedSetting, NamesKeyValueAndWhatIsAllowed)
     EXPECT_NE(line.error().message.find("allowed"), std::string::npos) << line.error().message;
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, RefusedSetting,
-    ::testing::Values(Refused{"stream.fps", "0"}, Refused{"stream.fps", "241"}, Refused{"stream.fps", "ten"},
-                      Refused{"stream.fps", "1e1"}, Refused{"stream.size", "640"}, Refused{"stream.size", "641x480"},
-                      Refused{"stream.size", "0x0"}, Refused{"stream.size", "99999x2"}, Refused{"stream.size", "2x-2"},
-                      Refused{"stream.quality", "0"}, Refused{"stream.quality", "101"}, Refused{"camera.rotation", "45"},
-                      Refused{"camera.source", "v4l2"}, Refused{"camera.hflip", "maybe"},
-                      Refused{"stream.linger", "1h"}, Refused{"stream.linger", "11m"}, Refused{"runtime-dir", "here"},
-                      Refused{"instance", "a/b"}, Refused{"stream.origins", "example.org"},
-                      Refused{"snapshot.threads", "0"}, Refused{"snapshot.threads", "65"},
-                      Refused{"camera.color_range", "tv"}));
+INSTANTIATE_TEST_SUITE_P(All, RefusedSetting,
+                         ::testing::Values(Refused{"stream.fps", "0"}, Refused{"stream.fps", "241"},
+                                           Refused{"stream.fps", "ten"}, Refused{"stream.fps", "1e1"},
+                                           Refused{"stream.size", "640"}, Refused{"stream.size", "641x480"},
+                                           Refused{"stream.size", "0x0"}, Refused{"stream.size", "99999x2"},
+                                           Refused{"stream.size", "2x-2"}, Refused{"stream.quality", "0"},
+                                           Refused{"stream.quality", "101"}, Refused{"camera.rotation", "45"},
+                                           Refused{"camera.source", "v4l2"}, Refused{"camera.hflip", "maybe"},
+                                           Refused{"stream.linger", "1h"}, Refused{"stream.linger", "11m"},
+                                           Refused{"runtime-dir", "here"}, Refused{"instance", "a/b"},
+                                           Refused{"stream.origins", "example.org"}, Refused{"snapshot.threads", "0"},
+                                           Refused{"snapshot.threads", "65"}, Refused{"camera.color_range", "tv"}));
 
 TEST(Settings, UnknownNamesStopTheProgram)
 {

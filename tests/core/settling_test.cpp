@@ -53,8 +53,9 @@ TEST(Settling, ACameraThatSaysNothingGetsTheLimit)
 
 TEST(Settling, WithoutAWordOnWhiteBalanceItsGainsMustStandStill)
 {
-    const int frames = framesUntilSettled(
-        [](int frame) { return report(true, std::nullopt, {frame < 10 ? 1.0F + 0.1F * static_cast<float>(frame) : 2.0F, 1.5F}); });
+    const int frames = framesUntilSettled([](int frame) {
+        return report(true, std::nullopt, {frame < 10 ? 1.0F + 0.1F * static_cast<float>(frame) : 2.0F, 1.5F});
+    });
     EXPECT_EQ(frames, 10 + Settling::kFramesInARow);
 }
 

@@ -47,9 +47,9 @@ SourceRequest request(Size size, double fps = 200)
 
 std::uint64_t wallNow()
 {
-    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
-                                          std::chrono::system_clock::now().time_since_epoch())
-                                          .count());
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+            .count());
 }
 
 TEST(PatternCard, TheStripSurvivesJpegAtEverySize)

@@ -32,9 +32,8 @@ protected:
     void start()
     {
         camera_.reset();
-        camera_ = *StillCamera::create(settings_, *store_, [this] {
-            return Expected<std::unique_ptr<Source>>(fake_.makeSource());
-        });
+        camera_ = *StillCamera::create(settings_, *store_,
+                                       [this] { return Expected<std::unique_ptr<Source>>(fake_.makeSource()); });
     }
     std::future<Expected<PicturePtr>> ask(MonotonicTime since = {})
     {
