@@ -11,21 +11,62 @@
 
 namespace picam {
 
+namespace {
+
+// A signal may come between: the call is made again.
+template <class Call>
+auto retried(Call call)
+{
+    auto result = call();
+    while (result < 0 && errno == EINTR)
+        result = call();
+    return result;
+}
+
+} // namespace
+
+int LockCalls::open(const char *path, int flags)
+{
+    return ::open(path, flags, 0660);
+}
+
+int LockCalls::lock(int fd)
+{
+    return ::flock(fd, LOCK_EX | LOCK_NB);
+}
+
+int LockCalls::truncate(int fd)
+{
+    return ::ftruncate(fd, 0);
+}
+
+long LockCalls::write(int fd, const void *from, std::size_t bytes)
+{
+    return static_cast<long>(::pwrite(fd, from, bytes, 0));
+}
+
 Expected<std::optional<CameraLock>> CameraLock::tryTake(const std::string &path, std::string_view holder)
 {
-    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660);
+    LockCalls calls;
+    return tryTake(path, holder, calls);
+}
+
+Expected<std::optional<CameraLock>> CameraLock::tryTake(const std::string &path, std::string_view holder,
+                                                        LockCalls &calls)
+{
+    const int fd = retried([&] { return calls.open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW); });
     if (fd < 0)
         return failErrno(ErrorKind::kIo, fmt::format("cannot open the camera lock {}", path), errno);
     CameraLock lock(fd);
-    if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (retried([&] { return calls.lock(fd); }) != 0) {
         if (errno == EWOULDBLOCK)
             return std::optional<CameraLock>();
         return failErrno(ErrorKind::kIo, fmt::format("cannot lock {}", path), errno);
     }
     // The holder's name is a courtesy to people: that it cannot be written is no reason to refuse the camera.
     const std::string text = fmt::format("{} {}\n", holder, ::getpid());
-    if (::ftruncate(fd, 0) == 0)
-        static_cast<void>(!::pwrite(fd, text.data(), text.size(), 0));
+    if (calls.truncate(fd) == 0)
+        static_cast<void>(calls.write(fd, text.data(), text.size()));
     return std::optional<CameraLock>(std::move(lock));
 }
 
