@@ -86,8 +86,12 @@ describe('a hostile client', () => {
     for (const target of ['/', '/stream', '/pi.jpg', '/stream.mjpg', '/status', '/healthz', '/picam.css']) {
       const answer = await fetch(site.url + target, { method: 'POST', body: 'x' });
       assert.equal(answer.status, 405, target);
-      assert.match(answer.headers.get('allow') ?? '', /GET/, target);
+      assert.equal(answer.headers.get('allow'), 'GET, HEAD', target);
+      assert.equal(await answer.text(), 'Only GET and HEAD are allowed here.\n', target);
     }
+    const nothing = await fetch(`${site.url}/nope`);
+    assert.equal(nothing.status, 404);
+    assert.equal(await nothing.text(), 'There is nothing at this address.\n');
     const large = await fetch(`${site.url}/pi.jpg`, { method: 'POST', body: 'x'.repeat(10_000_000) }).then((r) => r.status, () => 0);
     assert.ok([0, 405, 413].includes(large));
     await stillWorks();
