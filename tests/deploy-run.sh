@@ -44,6 +44,11 @@ curl -fs "http://127.0.0.1:$number/" | grep -q picam || fail "no page"
 grep -q "in use\|did not start" "$work/second" || { cp "$work/second" "$work/log"; fail "no sentence about the port"; }
 
 children=$(pgrep -P "$pid")
+if [ "$(id -u)" -eq 0 ]; then
+    for program in picam-snapshot picam-streamd; do
+        [ "$(stat -c %u "/proc/$(pgrep -P "$pid" "$program")")" != 0 ] || fail "$program runs as root"
+    done
+fi
 kill -INT -- "-$pid"
 until_true 20 ended || fail "Ctrl-C did not end it"
 pid=
@@ -52,7 +57,7 @@ for child in $children; do
 done
 [ "$(folders)" = "$before" ] || fail "a folder is left: $(folders)"
 
-for flags in "--stream.fps 900" "--nonsense" "--port 99999" "--camera.source replay"; do
+for flags in "--stream.fps 900" "--nonsense" "--port 99999" "--camera.source replay" "--runtime-dir /tmp/x"; do
     # shellcheck disable=SC2086
     "$top/deploy/run" --port "$number" $flags >"$work/log" 2>&1 && fail "$flags was no error"
     [ "$(wc -l <"$work/log")" -le 2 ] || fail "$flags: more than a sentence"
@@ -73,4 +78,18 @@ for child in $children; do
     ! kill -0 "$child" 2>/dev/null || fail "process $child is left"
 done
 [ "$(folders)" = "$before" ] || fail "a folder is left: $(folders)"
+# Killed itself, it can clean up nothing, but nobody goes on without it.
+set -m
+"$top/deploy/run" --port "$number" --camera.source pattern >"$work/log" 2>&1 &
+pid=$!
+set +m
+until_true 60 grep -q "picam is at" "$work/log" || fail "it did not start a third time"
+children=$(pgrep -P "$pid")
+folder=$(comm -13 <(echo "$before") <(folders))
+kill -KILL "$pid"
+for child in $children; do
+    until_true 20 eval "! kill -0 $child 2>/dev/null" || fail "process $child is left without its parent"
+done
+pid=
+rm -rf "$folder"
 echo "deploy/run: all as it should be"
