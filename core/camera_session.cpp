@@ -18,6 +18,7 @@ CameraSession::~CameraSession()
     source_->stop();
     // A frame that still lies in the slot must go back before its source is gone.
     slot_.clear();
+    stills_.clear();
 }
 
 Expected<std::unique_ptr<CameraSession>> CameraSession::open(CameraLock lock, std::unique_ptr<Source> source,
@@ -59,6 +60,27 @@ Expected<CameraFrame> CameraSession::nextFrame(MonotonicTime deadline)
     return CameraFrame{std::move(**item), dropped_.exchange(0)};
 }
 
+Expected<Frame> CameraSession::takeStill(MonotonicTime deadline)
+{
+    stills_.clear(); // one that came too late for whoever asked before
+    source_->requestStill();
+    std::optional<Item> item;
+    switch (stills_.take(item, deadline)) {
+    case NewestSlot<Item>::Wake::kInterrupted:
+        return fail(ErrorKind::kInterrupted, "interrupted");
+    case NewestSlot<Item>::Wake::kTimeout:
+        return fail(ErrorKind::kTimeout, fmt::format("{} gave no still", info_.name));
+    case NewestSlot<Item>::Wake::kItem:
+        break;
+    }
+    return std::move(*item);
+}
+
+void CameraSession::onStill(Frame frame)
+{
+    stills_.put(Item(std::move(frame)));
+}
+
 void CameraSession::onFrame(Frame frame)
 {
     if (failed_)
@@ -70,6 +92,7 @@ void CameraSession::onFrame(Frame frame)
 void CameraSession::onSourceError(Error error)
 {
     failed_ = true;
+    stills_.put(Item(tl::unexpected<Error>(error)));
     slot_.put(Item(tl::unexpected<Error>(std::move(error))));
 }
 

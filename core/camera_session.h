@@ -1,5 +1,6 @@
 // A camera held by this process: the lock, then the source, then its frames through the newest-frame slot; given up
-// in the reverse order. Created, used and destroyed by one thread (the capture thread); interrupt() by any.
+// in the reverse order. Created, used and destroyed by one thread (the capture thread); interrupt() by any. The still
+// output may be another thread's, which ends before the session.
 #pragma once
 
 #include "core/camera_lock.h"
@@ -38,17 +39,25 @@ public:
     // Makes the present or next nextFrame() return kInterrupted.
     void interrupt() { slot_.interrupt(); }
 
+    // A frame of the still output (info().still_output) that is exposed from now on. Errors: kTimeout at the deadline,
+    // kInterrupted, or what the source reported. One thread.
+    [[nodiscard]] Expected<Frame> takeStill(MonotonicTime deadline);
+    // Makes the present or next takeStill() return kInterrupted. Any thread.
+    void interruptStill() { stills_.interrupt(); }
+
 private:
     using Item = tl::expected<Frame, Error>;
 
     CameraSession(CameraLock lock, std::unique_ptr<Source> source, Milliseconds stall);
     void onFrame(Frame frame) override;
+    void onStill(Frame frame) override;
     void onSourceError(Error error) override;
 
     const Milliseconds stall_;
     const MonotonicTime opened_;
     CameraLock lock_; // before source_: released after it
     NewestSlot<Item> slot_;
+    NewestSlot<Item> stills_;
     std::atomic<std::uint64_t> dropped_{0};
     std::atomic<bool> failed_{false}; // no frame may take the place of the error
     MonotonicTime last_frame_;        // capture thread only

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <linux/futex.h>
 #include <mutex>
+#include <span>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -67,13 +68,31 @@ struct Table {
 };
 static_assert(sizeof(Table) == kTableBytes);
 
-const SlotEntry *newestWhole(const Table &table)
+bool isNewer(const SlotEntry &one, const SlotEntry &other)
 {
+    // Two of the still's size may stand beside the same frame.
+    return one.sequence != other.sequence ? one.sequence > other.sequence
+                                          : one.captured_monotonic_ns > other.captured_monotonic_ns;
+}
+
+const SlotEntry *newestWhole(const Table &table, FrameStore::Kind kind)
+{
+    const std::span<const SlotEntry> all(table.entries);
+    const auto slots =
+        kind == FrameStore::Kind::kSequence ? all.first(store::kSequenceSlots) : all.subspan(store::kSequenceSlots);
     const SlotEntry *newest = nullptr;
-    for (const SlotEntry &entry : table.entries)
-        if (isWhole(entry) && (newest == nullptr || entry.sequence > newest->sequence))
+    for (const SlotEntry &entry : slots)
+        if (isWhole(entry) && (newest == nullptr || isNewer(entry, *newest)))
             newest = &entry;
     return newest;
+}
+
+std::size_t slotFor(const Table &table, std::uint64_t sequence, bool still_size)
+{
+    if (!still_size)
+        return sequence % store::kSequenceSlots;
+    const SlotEntry *newest = newestWhole(table, FrameStore::Kind::kStillSize);
+    return newest == &table.entries[store::kSequenceSlots] ? store::kSequenceSlots + 1 : store::kSequenceSlots;
 }
 
 std::uint64_t entryOffset(std::size_t slot)
@@ -207,7 +226,7 @@ struct FrameStore::State {
         return std::optional<Table>(table);
     }
 
-    [[nodiscard]] Expected<std::optional<StoredPicture>> readNewest(bool with_bytes) const;
+    [[nodiscard]] Expected<std::optional<StoredPicture>> readNewest(Kind kind, bool with_bytes) const;
 };
 
 FrameStore::FrameStore(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -259,12 +278,12 @@ Expected<std::uint64_t> FrameStore::publish(const Picture &picture, const StoreT
     if (!table && table.error().kind == ErrorKind::kIo)
         return tl::unexpected<Error>(std::move(table.error()));
     std::uint64_t last = state_->last_published;
+    const Table empty{ourHeader(), {}};
     if (table && *table) {
-        if (const SlotEntry *newest = newestWhole(**table))
+        if (const SlotEntry *newest = newestWhole(**table, Kind::kSequence))
             last = std::max(last, newest->sequence);
     } else {
         // New, foreign or damaged: made anew, without its old entries. The words stay: somebody may wait on them.
-        const Table empty{ourHeader(), {}};
         if (auto done = state_->writeAll(&empty.entries, sizeof(empty.entries), sizeof(StoreHeader)); !done)
             return tl::unexpected<Error>(std::move(done.error()));
         if (auto done = state_->writeAll(&empty.header, offsetof(StoreHeader, event), 0); !done)
@@ -275,11 +294,11 @@ Expected<std::uint64_t> FrameStore::publish(const Picture &picture, const StoreT
         last = static_cast<std::uint64_t>(nanoseconds(std::chrono::system_clock::now().time_since_epoch()) / 1000000);
 
     SlotEntry entry{};
-    entry.sequence = last + 1;
-    const std::size_t slot = entry.sequence % store::kSlotCount;
+    entry.sequence = tag.still_size ? last : last + 1;
+    const std::size_t slot = slotFor(table && *table ? **table : empty, entry.sequence, tag.still_size);
     entry.state = static_cast<std::uint32_t>(SlotState::kWriting);
     entry.flags = (picture.settled ? store::kFlagSettled : 0U) | (tag.stream ? store::kFlagStream : 0U) |
-                  (tag.still_size ? store::kFlagStillSize : 0U);
+                  (tag.still_size ? store::kFlagStillSize : 0U) | (tag.still_offered ? store::kFlagStillOffered : 0U);
     entry.bytes = picture.jpeg.size();
     entry.width = picture.size.width;
     entry.height = picture.size.height;
@@ -287,6 +306,9 @@ Expected<std::uint64_t> FrameStore::publish(const Picture &picture, const StoreT
     entry.captured_wall_ns = nanoseconds(picture.captured_wall.time_since_epoch());
     entry.interval_us = static_cast<std::uint32_t>(std::clamp<std::int64_t>(tag.interval.count(), 0, UINT32_MAX));
     entry.writer_pid = static_cast<std::uint32_t>(::getpid());
+    entry.exposure_us = picture.exposure.time_us;
+    entry.sensitivity = picture.exposure.sensitivity;
+    entry.color_temperature = picture.exposure.color_temperature;
     entry.checksum = checksumOf(&entry, offsetof(SlotEntry, checksum));
     if (auto done = state_->writeAll(&entry, sizeof(entry), entryOffset(slot)); !done)
         return tl::unexpected<Error>(std::move(done.error()));
@@ -299,18 +321,19 @@ Expected<std::uint64_t> FrameStore::publish(const Picture &picture, const StoreT
     entry.checksum = checksumOf(&entry, offsetof(SlotEntry, checksum));
     if (auto done = state_->writeAll(&entry, sizeof(entry), entryOffset(slot)); !done)
         return tl::unexpected<Error>(std::move(done.error()));
-    state_->last_published = entry.sequence;
+    if (!tag.still_size)
+        state_->last_published = entry.sequence;
     signal(Word::kEvent);
     return entry.sequence;
 }
 
-Expected<std::optional<StoredPicture>> FrameStore::State::readNewest(bool with_bytes) const
+Expected<std::optional<StoredPicture>> FrameStore::State::readNewest(Kind kind, bool with_bytes) const
 {
     for (int attempt = 0; attempt < kReadTries; ++attempt) {
         auto table = readTable();
         if (!table)
             return tl::unexpected<Error>(std::move(table.error()));
-        const SlotEntry *entry = *table ? newestWhole(**table) : nullptr;
+        const SlotEntry *entry = *table ? newestWhole(**table, kind) : nullptr;
         // A stamp ahead of the clock is from before a reboot: that picture is nobody's newest.
         const auto now = std::chrono::steady_clock::now();
         if (entry == nullptr || entry->captured_monotonic_ns > nanoseconds(now.time_since_epoch()))
@@ -325,7 +348,9 @@ Expected<std::optional<StoredPicture>> FrameStore::State::readNewest(bool with_b
             std::chrono::nanoseconds(entry->captured_monotonic_ns)));
         picture->captured_wall =
             WallTime(std::chrono::duration_cast<WallTime::duration>(std::chrono::nanoseconds(entry->captured_wall_ns)));
+        picture->exposure = {entry->exposure_us, entry->sensitivity, entry->color_temperature};
         const StoreTag tag{(entry->flags & store::kFlagStream) != 0, (entry->flags & store::kFlagStillSize) != 0,
+                           (entry->flags & store::kFlagStillOffered) != 0,
                            std::chrono::microseconds(entry->interval_us)};
         if (!with_bytes)
             return std::optional<StoredPicture>(StoredPicture{std::move(picture), tag});
@@ -343,14 +368,14 @@ Expected<std::optional<StoredPicture>> FrameStore::State::readNewest(bool with_b
     return fail(ErrorKind::kTimeout, fmt::format("the frame store {} changes faster than it can be read", path));
 }
 
-Expected<std::optional<StoredPicture>> FrameStore::newest() const
+Expected<std::optional<StoredPicture>> FrameStore::newest(Kind kind) const
 {
-    return state_->readNewest(true);
+    return state_->readNewest(kind, true);
 }
 
-Expected<std::optional<StoredPicture>> FrameStore::newestEntry() const
+Expected<std::optional<StoredPicture>> FrameStore::newestEntry(Kind kind) const
 {
-    return state_->readNewest(false);
+    return state_->readNewest(kind, false);
 }
 
 std::uint32_t FrameStore::value(Word word) const
@@ -388,7 +413,11 @@ void FrameStore::signal(Word word) const
     if (state_->words == nullptr) {
         std::atomic_ref<std::uint32_t>(*static_cast<std::uint32_t *>(address)).fetch_add(1);
     } else {
-        // Two that signal at once may write the same value: both mean the same, and it differs from what was.
+        // The kernel adds one and wakes, and where a mapping is cut off it answers with EFAULT and no SIGBUS.
+        constexpr int kAddOne = FUTEX_OP(FUTEX_OP_ADD, 1, FUTEX_OP_CMP_EQ, 0);
+        constexpr long kNoneMore = 0; // woken beside those of the first word, which is the same
+        if (::syscall(kFutexCall, address, FUTEX_WAKE_OP, INT_MAX, kNoneMore, address, kAddOne) >= 0)
+            return;
         const std::uint32_t next = value(word) + 1;
         static_cast<void>(state_->file->write(&next, sizeof(next), wordOffset(word)));
     }

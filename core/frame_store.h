@@ -16,7 +16,8 @@ namespace picam {
 
 struct StoreTag {
     bool stream = false;                   // by the streaming daemon
-    bool still_size = false;               // made on request at the still's size
+    bool still_size = false;               // made on request at the still's size, beside the stream
+    bool still_offered = false;            // kStillWish brings one of the still's size
     std::chrono::microseconds interval{0}; // until the next picture is due; 0: none is promised
 };
 
@@ -48,12 +49,15 @@ public:
     ~FrameStore();
 
     // Only with the camera lock held. Gives the picture the next sequence (across writers) and returns it; wakes
-    // whoever waits. Errors: kUnsupported (larger than a slot), kIo.
+    // whoever waits. One of tag.still_size shares the sequence of the newest frame beside it, and leaves all others.
+    // Errors: kUnsupported (larger than a slot), kIo.
     [[nodiscard]] Expected<std::uint64_t> publish(const Picture &picture, const StoreTag &tag);
+    // Those that follow each other, or those made at the still's size beside them.
+    enum class Kind : std::uint8_t { kSequence, kStillSize };
     // The newest whole picture, copied. Empty: there is none. Errors: kCorrupt, kIo.
-    [[nodiscard]] Expected<std::optional<StoredPicture>> newest() const;
+    [[nodiscard]] Expected<std::optional<StoredPicture>> newest(Kind kind = Kind::kSequence) const;
     // The entry alone, without the bytes (jpeg is empty): cheap, to decide whether newest() is worth it.
-    [[nodiscard]] Expected<std::optional<StoredPicture>> newestEntry() const;
+    [[nodiscard]] Expected<std::optional<StoredPicture>> newestEntry(Kind kind = Kind::kSequence) const;
 
     enum class Word : std::uint8_t { kEvent, kCameraWish, kStillWish };
     // Remember value(), look at the world, then waitChanged(): no wake-up is lost. Spurious returns happen.

@@ -97,26 +97,20 @@ FrameFormat frameFormat(const libcamera::StreamConfiguration &stream, PixelForma
     return format;
 }
 
-std::unique_ptr<libcamera::CameraConfiguration> generate(libcamera::Camera &camera, bool still)
+std::unique_ptr<libcamera::CameraConfiguration> generate(libcamera::Camera &camera, const Wanted &wanted)
 {
-    std::vector<StreamRole> roles{still ? StreamRole::StillCapture : StreamRole::VideoRecording};
+    std::vector<StreamRole> roles{wanted.still ? StreamRole::StillCapture : StreamRole::VideoRecording};
+    if (wanted.still_output)
+        roles.push_back(StreamRole::StillCapture);
     auto config = camera.generateConfiguration(roles);
-    if (config && config->size() == 1)
+    if ((config && config->size() == roles.size()) || wanted.still_output)
         return config;
     roles = {StreamRole::Viewfinder};
     return camera.generateConfiguration(roles);
 }
 
-} // namespace
-
-Expected<Chosen> configure(libcamera::Camera &camera, Size native, const Transform &transform, unsigned int buffers,
-                           bool still)
+void ask(libcamera::StreamConfiguration &stream, Size size, unsigned int buffers)
 {
-    auto config = generate(camera, still);
-    if (!config || config->size() != 1)
-        return fail(ErrorKind::kCameraFailed, fmt::format("the camera {} offers no stream", camera.id()));
-    libcamera::StreamConfiguration &stream = config->at(0);
-
     const auto offered = stream.formats().pixelformats();
     const auto &choices = formatChoices();
     auto choice = std::find_if(choices.begin(), choices.end(), [&](const FormatChoice &candidate) {
@@ -124,31 +118,72 @@ Expected<Chosen> configure(libcamera::Camera &camera, Size native, const Transfo
     });
     if (choice == choices.end())
         choice = choices.begin(); // some pipelines list nothing and take what they are asked for
-
-    const bool half_turn = transform.rotation == Rotation::k180;
-    const Flips wanted{transform.hflip != half_turn, transform.vflip != half_turn};
-    askForFlips(*config, wanted);
     stream.pixelFormat = choice->fourcc;
-    stream.size = {native.width, native.height};
+    stream.size = {size.width, size.height};
     stream.bufferCount = buffers;
     stream.colorSpace = libcamera::ColorSpace::Sycc;
     stream.stride = 0;
-    if (config->validate() == libcamera::CameraConfiguration::Invalid)
-        return fail(ErrorKind::kUnsupported, fmt::format("the camera {} cannot do {}", camera.id(), native.toString()));
+}
 
-    choice = std::find_if(choices.begin(), choices.end(),
-                          [&](const FormatChoice &candidate) { return candidate.fourcc == stream.pixelFormat; });
+Expected<FrameFormat> granted(const libcamera::Camera &camera, const libcamera::StreamConfiguration &stream)
+{
+    const auto &choices = formatChoices();
+    const auto choice = std::find_if(choices.begin(), choices.end(), [&](const FormatChoice &candidate) {
+        return candidate.fourcc == stream.pixelFormat;
+    });
     if (choice == choices.end())
         return fail(ErrorKind::kUnsupported, fmt::format("the camera {} gives {}, which is not supported", camera.id(),
                                                          stream.pixelFormat.toString()));
-    const Flips granted = grantedFlips(*config);
-    Transform remaining;
+    return frameFormat(stream, choice->pixels);
+}
+
+} // namespace
+
+Expected<Chosen> configure(libcamera::Camera &camera, const Wanted &wanted)
+{
+    const std::size_t streams = wanted.still_output ? 2 : 1;
+    auto config = generate(camera, wanted);
+    if (!config || config->size() != streams)
+        return fail(streams == 1 ? ErrorKind::kCameraFailed : ErrorKind::kUnsupported,
+                    fmt::format("the camera {} offers no {}", camera.id(), streams == 1 ? "stream" : "second stream"));
+    const Transform &transform = wanted.transform;
+    const bool half_turn = transform.rotation == Rotation::k180;
+    const Flips flips{transform.hflip != half_turn, transform.vflip != half_turn};
+    askForFlips(*config, flips);
+    ask(config->at(0), wanted.size, wanted.buffers);
+    if (wanted.still_output)
+        ask(config->at(1), *wanted.still_output, 1);
+    if (config->validate() == libcamera::CameraConfiguration::Invalid || config->size() != streams)
+        return fail(ErrorKind::kUnsupported,
+                    fmt::format("the camera {} cannot do {}", camera.id(), wanted.size.toString()));
+
+    Chosen chosen;
+    auto format = granted(camera, config->at(0));
+    if (!format)
+        return tl::unexpected<Error>(std::move(format.error()));
+    chosen.format = *format;
+    if (wanted.still_output) {
+        auto still = granted(camera, config->at(1));
+        if (!still)
+            return tl::unexpected<Error>(std::move(still.error()));
+        chosen.still_output = *still;
+    }
+    const Flips done = grantedFlips(*config);
     if (transform.swapsSides())
-        remaining.rotation = transform.rotation;
-    remaining.hflip = wanted.h != granted.h;
-    remaining.vflip = wanted.v != granted.v;
-    const FrameFormat format = frameFormat(stream, choice->pixels);
-    return Chosen{std::move(config), format, remaining};
+        chosen.remaining.rotation = transform.rotation;
+    chosen.remaining.hflip = flips.h != done.h;
+    chosen.remaining.vflip = flips.v != done.v;
+    chosen.config = std::move(config);
+    return chosen;
+}
+
+bool keepsRate(const libcamera::Camera &camera, double fps)
+{
+    const auto found = camera.controls().find(&libcamera::controls::FrameDurationLimits);
+    if (found == camera.controls().end() || found->second.min().type() != libcamera::ControlTypeInteger64)
+        return true;
+    constexpr double kTolerance = 1.02; // sensors' rates are odd numbers
+    return static_cast<double>(found->second.min().get<std::int64_t>()) <= 1e6 / fps * kTolerance;
 }
 
 void setFocus(const libcamera::Camera &camera, libcamera::ControlList &controls)

@@ -7,19 +7,33 @@
 
 #include <libcamera/libcamera.h>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace picam::libcamera_config {
 
 struct Chosen {
-    std::unique_ptr<libcamera::CameraConfiguration> config; // validated, one stream
+    std::unique_ptr<libcamera::CameraConfiguration> config; // validated, one stream; two with a still output
     FrameFormat format;                                     // as the frames will come
     Transform remaining;                                    // what the camera cannot turn
+    std::optional<FrameFormat> still_output;                // of the second stream
 };
 
-// The validated configuration nearest to `native` (the size before `transform`). Errors: kUnsupported, kCameraFailed.
-[[nodiscard]] Expected<Chosen> configure(libcamera::Camera &camera, Size native, const Transform &transform,
-                                         unsigned int buffers, bool still);
+// What is wanted of a camera. Sizes are the camera's own, before `transform`.
+struct Wanted {
+    Size size;
+    Transform transform;
+    unsigned int buffers = 0;
+    bool still = false;               // single pictures rather than video
+    std::optional<Size> still_output; // a second stream
+};
+
+// The validated configuration nearest to what is wanted. Errors: kUnsupported (no such size; no second stream),
+// kCameraFailed.
+[[nodiscard]] Expected<Chosen> configure(libcamera::Camera &camera, const Wanted &wanted);
+
+// Whether the camera, configured, can give so many frames a second; true where it does not say.
+[[nodiscard]] bool keepsRate(const libcamera::Camera &camera, double fps);
 
 // Continuous focus where the camera has a focus.
 void setFocus(const libcamera::Camera &camera, libcamera::ControlList &controls);

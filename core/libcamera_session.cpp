@@ -1,6 +1,5 @@
 #include "core/libcamera_session.h"
 
-#include "core/libcamera_config.h"
 #include "core/log.h"
 
 #include <algorithm>
@@ -80,69 +79,120 @@ Expected<SourceInfo> LibcameraSession::start(const SourceRequest &request, Color
     const MutexLock lock(mutex_);
     for (std::size_t index = 0; index < slots_.size(); ++index)
         queue(index);
-    return SourceInfo{name_, format_, remaining_, request.fps};
+    return SourceInfo{name_, format_, remaining_, request.fps, still_format_};
+}
+
+// Two outputs, if that is wanted and costs the frames neither their size nor their rate; else one.
+Expected<libcamera_config::Chosen> LibcameraSession::choose(const SourceRequest &request) const
+{
+    libcamera_config::Wanted wanted;
+    wanted.size = request.transform.apply(request.size); // turning by 90 swaps the sides back
+    wanted.transform = request.transform;
+    wanted.buffers = still_ ? kStillBuffers : kVideoBuffers;
+    wanted.still = still_;
+    if (request.still_output) {
+        const Size still = request.transform.apply(request.still_output->size);
+        wanted.still_output = still;
+        auto both = libcamera_config::configure(*camera_, wanted);
+        if (both && both->format.size == wanted.size && both->still_output &&
+            (both->still_output->size == still || !request.still_output->exact_size) &&
+            camera_->configure(both->config.get()) == 0 && libcamera_config::keepsRate(*camera_, request.fps))
+            return both;
+        log::info("camera {}: stills beside the stream have the stream's size", name_);
+        wanted.still_output.reset();
+    }
+    auto one = libcamera_config::configure(*camera_, wanted);
+    if (!one)
+        return one;
+    if (request.exact_size && one->format.size != wanted.size)
+        return fail(ErrorKind::kUnsupported,
+                    fmt::format("the camera {} has no size {}; the nearest is {}", name_, request.size.toString(),
+                                request.transform.apply(one->format.size).toString()));
+    if (const int result = camera_->configure(one->config.get()); result != 0)
+        return failErrno(ErrorKind::kCameraFailed, fmt::format("cannot configure the camera {}", name_), -result);
+    return one;
 }
 
 Expected<void> LibcameraSession::configure(const SourceRequest &request, ColorRangeSetting color_range)
 {
     still_ = request.still;
-    const Size native = request.transform.apply(request.size); // turning by 90 swaps the sides back
-    auto chosen = libcamera_config::configure(*camera_, native, request.transform,
-                                              still_ ? kStillBuffers : kVideoBuffers, still_);
+    auto chosen = choose(request);
     if (!chosen)
         return tl::unexpected<Error>(std::move(chosen.error()));
-    if (request.exact_size && chosen->format.size != native)
-        return fail(ErrorKind::kUnsupported,
-                    fmt::format("the camera {} has no size {}; the nearest is {}", name_, request.size.toString(),
-                                request.transform.apply(chosen->format.size).toString()));
     config_ = std::move(chosen->config);
     format_ = chosen->format;
+    still_format_ = chosen->still_output;
     remaining_ = chosen->remaining;
-    if (color_range == ColorRangeSetting::kFull) {
-        // The camera's word about its colours is not to be trusted: they are what JPEG wants.
-        format_.range = ColorRange::kFull;
-        format_.matrix = ColorMatrix::kBt601;
-    } else if (color_range == ColorRangeSetting::kLimited) {
-        format_.range = ColorRange::kLimited;
-    }
-    if (const int result = camera_->configure(config_.get()); result != 0)
-        return failErrno(ErrorKind::kCameraFailed, fmt::format("cannot configure the camera {}", name_), -result);
-    log::debug("camera {} configured: {}", name_, config_->at(0).toString());
+    const auto trust = [color_range](FrameFormat &format) {
+        if (color_range == ColorRangeSetting::kFull) {
+            // The camera's word about its colours is not to be trusted: they are what JPEG wants.
+            format.range = ColorRange::kFull;
+            format.matrix = ColorMatrix::kBt601;
+        } else if (color_range == ColorRangeSetting::kLimited) {
+            format.range = ColorRange::kLimited;
+        }
+    };
+    trust(format_);
+    if (still_format_)
+        trust(*still_format_);
+    for (const libcamera::StreamConfiguration &stream : *config_)
+        log::debug("camera {} configured: {}", name_, stream.toString());
     return {};
 }
 
 Expected<void> LibcameraSession::allocate()
 {
-    libcamera::StreamConfiguration &stream = config_->at(0);
-    if (auto done = allocateFromHeap(stream.bufferCount); !done) {
-        slots_.clear();
-        allocator_ = std::make_unique<libcamera::FrameBufferAllocator>(camera_);
-        if (const int result = allocator_->allocate(stream.stream()); result < 0)
-            return failErrno(ErrorKind::kCameraFailed, fmt::format("no buffers for the camera {}", name_), -result);
-        for (const auto &buffer : allocator_->buffers(stream.stream())) {
-            slots_.emplace_back();
-            slots_.back().buffer = buffer.get();
-        }
-    }
-    for (std::size_t index = 0; index < slots_.size(); ++index) {
-        Slot &slot = slots_[index];
-        slot.request = camera_->createRequest(index);
-        if (!slot.request || slot.request->addBuffer(stream.stream(), slot.buffer) != 0)
+    const libcamera::StreamConfiguration &stream = config_->at(0);
+    auto frames = buffersFor(stream, format_);
+    if (!frames)
+        return tl::unexpected<Error>(std::move(frames.error()));
+    for (Buffer &buffer : *frames) {
+        slots_.emplace_back();
+        Slot &slot = slots_.back();
+        slot.frame = std::move(buffer);
+        slot.request = camera_->createRequest(slots_.size() - 1);
+        if (!slot.request || slot.request->addBuffer(stream.stream(), slot.frame.buffer) != 0)
             return fail(ErrorKind::kCameraFailed, fmt::format("the camera {} takes no requests", name_));
-        if (auto done = mapSlot(slot); !done)
-            return done;
+    }
+    if (still_format_) {
+        auto stills = buffersFor(config_->at(1), *still_format_);
+        if (!stills)
+            return tl::unexpected<Error>(std::move(stills.error()));
+        still_buffer_ = std::move(stills->front());
     }
     return {};
 }
 
+Expected<std::vector<LibcameraSession::Buffer>>
+LibcameraSession::buffersFor(const libcamera::StreamConfiguration &stream, const FrameFormat &format)
+{
+    auto buffers = buffersFromHeap(stream, format);
+    if (!buffers) {
+        if (!allocator_)
+            allocator_ = std::make_unique<libcamera::FrameBufferAllocator>(camera_);
+        if (const int result = allocator_->allocate(stream.stream()); result <= 0)
+            return failErrno(ErrorKind::kCameraFailed, fmt::format("no buffers for the camera {}", name_), -result);
+        buffers.emplace();
+        for (const auto &buffer : allocator_->buffers(stream.stream())) {
+            buffers->emplace_back();
+            buffers->back().buffer = buffer.get();
+        }
+    }
+    for (Buffer &buffer : *buffers)
+        if (auto done = mapBuffer(buffer, stream, format); !done)
+            return tl::unexpected<Error>(std::move(done.error()));
+    return buffers;
+}
+
 // Heap memory is cached, the camera's own is not: reading it is many times faster on a Pi. Only where the frame is one
 // contiguous image, and only for cameras behind an ISP: a UVC driver keeps its own memory.
-Expected<void> LibcameraSession::allocateFromHeap(unsigned int count)
+Expected<std::vector<LibcameraSession::Buffer>>
+LibcameraSession::buffersFromHeap(const libcamera::StreamConfiguration &stream, const FrameFormat &format) const
 {
-    const libcamera::StreamConfiguration &stream = config_->at(0);
-    if (camera_->id().find("/base/") == std::string::npos || format_.pixels == PixelFormat::kJpeg)
+    if (camera_->id().find("/base/") == std::string::npos || format.pixels == PixelFormat::kJpeg)
         return fail(ErrorKind::kUnsupported, "not a camera of this board");
-    for (unsigned int i = 0; i < count; ++i) {
+    std::vector<Buffer> buffers;
+    for (unsigned int i = 0; i < stream.bufferCount; ++i) {
         auto allocated = allocateDmaBuffer(stream.frameSize, fmt::format("picam-{}", i));
         if (!allocated)
             return tl::unexpected<Error>(std::move(allocated.error()));
@@ -150,7 +200,7 @@ Expected<void> LibcameraSession::allocateFromHeap(unsigned int count)
         const libcamera::SharedFD fd(std::move(raw)); // takes the descriptor over
         std::vector<libcamera::FrameBuffer::Plane> planes;
         unsigned int offset = 0;
-        for (const unsigned int length : libcamera_config::planeLengths(stream, format_.pixels)) {
+        for (const unsigned int length : libcamera_config::planeLengths(stream, format.pixels)) {
             libcamera::FrameBuffer::Plane plane;
             plane.fd = fd;
             plane.offset = offset;
@@ -158,16 +208,17 @@ Expected<void> LibcameraSession::allocateFromHeap(unsigned int count)
             planes.push_back(plane);
             offset += length;
         }
-        slots_.emplace_back();
-        slots_.back().own_buffer = std::make_unique<libcamera::FrameBuffer>(planes);
-        slots_.back().buffer = slots_.back().own_buffer.get();
+        buffers.emplace_back();
+        buffers.back().own = std::make_unique<libcamera::FrameBuffer>(planes);
+        buffers.back().buffer = buffers.back().own.get();
     }
-    return {};
+    return buffers;
 }
 
-Expected<void> LibcameraSession::mapSlot(Slot &slot)
+Expected<void> LibcameraSession::mapBuffer(Buffer &buffer, const libcamera::StreamConfiguration &stream,
+                                           const FrameFormat &format)
 {
-    const auto &planes = slot.buffer->planes();
+    const auto &planes = buffer.buffer->planes();
     // Offsets need not be page-aligned: map from 0 to the last plane's end.
     std::map<int, std::size_t> ends;
     for (const auto &plane : planes) {
@@ -182,8 +233,8 @@ Expected<void> LibcameraSession::mapSlot(Slot &slot)
         mapped.push_back({*base + offsetOf(plane), 0, plane.length});
     }
     for (const auto &[fd, end] : ends)
-        slot.fds.push_back(fd);
-    slot.planes = libcamera_config::layOut(config_->at(0), format_, mapped);
+        buffer.fds.push_back(fd);
+    buffer.planes = libcamera_config::layOut(stream, format, mapped);
     return {};
 }
 
@@ -208,6 +259,12 @@ void LibcameraSession::setFrameRate(double fps)
     pace_wake_.notify_all();
 }
 
+void LibcameraSession::requestStill()
+{
+    const MutexLock lock(mutex_);
+    still_wanted_ = still_format_.has_value();
+}
+
 void LibcameraSession::stop()
 {
     {
@@ -226,7 +283,8 @@ void LibcameraSession::stop()
         slot.request.reset();
     allocator_.reset();
     for (Slot &slot : slots_)
-        slot.own_buffer.reset();
+        slot.frame.own.reset();
+    still_buffer_.own.reset();
     config_.reset();
     camera_->release();
     acquired_ = false;
@@ -237,7 +295,8 @@ void LibcameraSession::onRequestCompleted(libcamera::Request *request)
 {
     const std::size_t index = request->cookie();
     const bool cancelled = request->status() == libcamera::Request::RequestCancelled;
-    const bool good = !cancelled && slots_[index].buffer->metadata().status == libcamera::FrameMetadata::FrameSuccess;
+    const bool good =
+        !cancelled && slots_[index].frame.buffer->metadata().status == libcamera::FrameMetadata::FrameSuccess;
     bool hangs = false;
     {
         const MutexLock lock(mutex_);
@@ -246,11 +305,16 @@ void LibcameraSession::onRequestCompleted(libcamera::Request *request)
         cancelled_in_a_row_ = cancelled ? cancelled_in_a_row_ + 1 : 0;
         // The driver's watchdog cancels all that is queued: the camera hangs, and only a restart helps.
         hangs = cancelled_in_a_row_ >= slots_.size();
-        if (!hangs && good && early(Clock::now())) {
+        const bool still = carriesStill(*request);
+        if (!hangs && good && !still && early(Clock::now())) {
             park(index);
             return;
         }
         if (!hangs && !good) {
+            if (still) { // the next one shall bring it
+                still_out_ = false;
+                still_wanted_ = true;
+            }
             queue(index);
             return;
         }
@@ -266,27 +330,44 @@ void LibcameraSession::onDisconnected()
     sink_.onSourceError({ErrorKind::kNoCamera, fmt::format("the camera {} was unplugged", name_)});
 }
 
+bool LibcameraSession::carriesStill(const libcamera::Request &request) const
+{
+    return still_format_ && request.buffers().size() > 1;
+}
+
 void LibcameraSession::deliver(std::size_t index)
 {
-    Slot &slot = slots_[index];
-    const MonotonicTime arrival = Clock::now();
-    for (const int fd : slot.fds)
-        beginCpuRead(fd);
+    const Slot &slot = slots_[index];
+    if (carriesStill(*slot.request)) {
+        const bool good = still_buffer_.buffer->metadata().status == libcamera::FrameMetadata::FrameSuccess;
+        Frame still = frameOf(still_buffer_, *still_format_, *slot.request,
+                              [self = shared_from_this()] { self->giveBackStill(); });
+        if (good)
+            sink_.onStill(std::move(still));
+    }
+    sink_.onFrame(
+        frameOf(slot.frame, format_, *slot.request, [self = shared_from_this(), index] { self->giveBack(index); }));
+}
 
-    const libcamera::ControlList &metadata = slot.request->metadata();
+Frame LibcameraSession::frameOf(const Buffer &buffer, const FrameFormat &format, libcamera::Request &request,
+                                std::function<void()> give_back) const
+{
+    const MonotonicTime arrival = Clock::now();
+    for (const int fd : buffer.fds)
+        beginCpuRead(fd);
+    const libcamera::ControlList &metadata = request.metadata();
     const auto sensor = metadata.get(libcamera::controls::SensorTimestamp);
-    const auto stamp = sensor ? *sensor : static_cast<std::int64_t>(slot.buffer->metadata().timestamp);
-    std::array<Plane, 3> planes = slot.planes;
-    if (format_.pixels == PixelFormat::kJpeg) {
+    const auto stamp = sensor ? *sensor : static_cast<std::int64_t>(buffer.buffer->metadata().timestamp);
+    std::array<Plane, 3> planes = buffer.planes;
+    if (format.pixels == PixelFormat::kJpeg) {
         // A JPEG ends before its buffer does; where the driver does not say, the buffer's length is the bound.
-        const auto &used = slot.buffer->metadata().planes();
+        const auto &used = buffer.buffer->metadata().planes();
         if (!used.empty() && used[0].bytesused > 0)
             planes[0].size = std::min<std::size_t>(planes[0].size, used[0].bytesused);
     }
-    Frame frame(format_, planes, monotonicStamp(stamp, arrival),
-                [self = shared_from_this(), index] { self->giveBack(index); });
+    Frame frame(format, planes, monotonicStamp(stamp, arrival), std::move(give_back));
     frame.metadata() = libcamera_config::captureMetadata(metadata);
-    sink_.onFrame(std::move(frame));
+    return frame;
 }
 
 void LibcameraSession::giveBack(std::size_t index)
@@ -294,16 +375,32 @@ void LibcameraSession::giveBack(std::size_t index)
     const MutexLock lock(mutex_);
     if (!running_)
         return; // the buffers are gone or going
-    for (const int fd : slots_[index].fds)
+    for (const int fd : slots_[index].frame.fds)
         endCpuRead(fd);
     queue(index);
+}
+
+void LibcameraSession::giveBackStill()
+{
+    const MutexLock lock(mutex_);
+    if (!running_)
+        return;
+    for (const int fd : still_buffer_.fds)
+        endCpuRead(fd);
+    still_out_ = false;
 }
 
 void LibcameraSession::queue(std::size_t index)
 {
     libcamera::Request &request = *slots_[index].request;
-    if (request.status() != libcamera::Request::RequestPending)
-        request.reuse(libcamera::Request::ReuseBuffers);
+    if (request.status() != libcamera::Request::RequestPending) {
+        request.reuse();
+        request.addBuffer(config_->at(0).stream(), slots_[index].frame.buffer);
+    }
+    if (still_wanted_ && !still_out_) {
+        still_wanted_ = false;
+        still_out_ = request.addBuffer(config_->at(1).stream(), still_buffer_.buffer) == 0;
+    }
     if (std::exchange(rate_changed_, false))
         setRate(request.controls(), fps_);
     if (const int result = camera_->queueRequest(&request); result != 0)

@@ -4,13 +4,16 @@
 #pragma once
 
 #include "core/dma_buffer.h"
+#include "core/libcamera_config.h"
 #include "core/source.h"
 #include "core/thread_annotations.h"
 
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <libcamera/libcamera.h>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -26,30 +29,44 @@ public:
 
     [[nodiscard]] Expected<SourceInfo> start(const SourceRequest &request, ColorRangeSetting color_range);
     void setFrameRate(double fps);
+    void requestStill(); // any thread, between start() and stop()
     void stop();
 
 private:
     using Clock = std::chrono::steady_clock;
 
-    // One buffer with its request and where its planes lie.
-    struct Slot {
-        std::unique_ptr<libcamera::Request> request;
-        std::unique_ptr<libcamera::FrameBuffer> own_buffer; // empty: the allocator's
+    // A buffer of the camera's, and where its planes lie.
+    struct Buffer {
+        std::unique_ptr<libcamera::FrameBuffer> own; // empty: the allocator's
         libcamera::FrameBuffer *buffer = nullptr;
         std::vector<int> fds; // unique, for cache maintenance
         std::array<Plane, 3> planes{};
     };
+    // A request with the buffer that it brings back each time.
+    struct Slot {
+        std::unique_ptr<libcamera::Request> request;
+        Buffer frame;
+    };
 
     [[nodiscard]] Expected<void> configure(const SourceRequest &request, ColorRangeSetting color_range);
+    [[nodiscard]] Expected<libcamera_config::Chosen> choose(const SourceRequest &request) const;
     [[nodiscard]] Expected<void> allocate();
-    [[nodiscard]] Expected<void> allocateFromHeap(unsigned int count);
-    [[nodiscard]] Expected<void> mapSlot(Slot &slot);
+    [[nodiscard]] Expected<std::vector<Buffer>> buffersFor(const libcamera::StreamConfiguration &stream,
+                                                           const FrameFormat &format);
+    [[nodiscard]] Expected<std::vector<Buffer>> buffersFromHeap(const libcamera::StreamConfiguration &stream,
+                                                                const FrameFormat &format) const;
+    [[nodiscard]] Expected<void> mapBuffer(Buffer &buffer, const libcamera::StreamConfiguration &stream,
+                                           const FrameFormat &format);
     void setRate(libcamera::ControlList &controls, double fps) const;
     void onRequestCompleted(libcamera::Request *request);
     void onDisconnected();
     [[nodiscard]] bool early(Clock::time_point now) PICAM_REQUIRES(mutex_);
     void deliver(std::size_t index);
+    [[nodiscard]] Frame frameOf(const Buffer &buffer, const FrameFormat &format, libcamera::Request &request,
+                                std::function<void()> give_back) const;
+    [[nodiscard]] bool carriesStill(const libcamera::Request &request) const;
     void giveBack(std::size_t index);
+    void giveBackStill();
     void queue(std::size_t index) PICAM_REQUIRES(mutex_);
     void park(std::size_t index) PICAM_REQUIRES(mutex_);
     void pace();
@@ -64,6 +81,8 @@ private:
     std::vector<Slot> slots_;
     FrameFormat format_;
     Transform remaining_;
+    std::optional<FrameFormat> still_format_; // of the still output, if there is one
+    Buffer still_buffer_;                     // its only one
     bool still_ = false;
     bool acquired_ = false;
 
@@ -71,6 +90,8 @@ private:
     bool running_ PICAM_GUARDED_BY(mutex_) = false;
     double fps_ PICAM_GUARDED_BY(mutex_) = 30.0;
     bool rate_changed_ PICAM_GUARDED_BY(mutex_) = false;
+    bool still_wanted_ PICAM_GUARDED_BY(mutex_) = false; // the next request shall bring one
+    bool still_out_ PICAM_GUARDED_BY(mutex_) = false;    // its buffer is with the camera or with the sink
     unsigned int cancelled_in_a_row_ PICAM_GUARDED_BY(mutex_) = 0;
     Clock::time_point next_due_ PICAM_GUARDED_BY(mutex_){};
     std::vector<std::size_t> parked_ PICAM_GUARDED_BY(mutex_); // came too early: queued again when one is due

@@ -41,6 +41,11 @@ public:
         if (session_)
             session_->setFrameRate(fps);
     }
+    void requestStill() override
+    {
+        if (session_)
+            session_->requestStill();
+    }
     void stop() override { stopNow(); }
 
 private:

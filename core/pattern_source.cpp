@@ -4,7 +4,9 @@
 #include "core/pattern_card.h"
 #include "core/thread_annotations.h"
 
+#include <atomic>
 #include <chrono>
+#include <optional>
 #include <vector>
 
 namespace picam {
@@ -38,39 +40,27 @@ private:
     std::vector<CardPixels> free_ PICAM_GUARDED_BY(mutex_);
 };
 
-class PatternSource : public Source {
+// A card of one size, and the frames that show it.
+class Output {
 public:
-    ~PatternSource() override { clock_.stop(); }
-
-    Expected<SourceInfo> start(const SourceRequest &request, FrameSink &sink) override
+    // Like a sensor, the card is upright and knows nothing of how it will be turned: `size` is before that.
+    explicit Output(Size size)
+        : card_(size),
+          pool_(std::make_shared<BufferPool>(card_.still())), format_{PixelFormat::kYuv420, size, ColorRange::kFull,
+                                                                      ColorMatrix::kBt601}
     {
-        clock_.stop();
-        // Like a sensor, the card is upright and knows nothing of how it will be turned.
-        const Size size = request.transform.apply(request.size);
-        card_.emplace(size);
-        pool_ = std::make_shared<BufferPool>(card_->still());
-        format_ = {PixelFormat::kYuv420, size, ColorRange::kFull, ColorMatrix::kBt601};
-        clock_.start(request.fps, [this, &sink] {
-            tick(sink);
-            return true;
-        });
-        return SourceInfo{"pattern", format_, request.transform, request.fps};
     }
-    void setFrameRate(double fps) override { clock_.setRate(fps); }
-    void stop() override { clock_.stop(); }
 
-private:
-    void tick(FrameSink &sink)
+    [[nodiscard]] const FrameFormat &format() const { return format_; }
+
+    // Empty when all buffers are lent out.
+    std::optional<Frame> draw(MonotonicTime captured, std::uint64_t wall_us, std::uint64_t number)
     {
         auto taken = pool_->take();
         if (!taken)
-            return;
+            return std::nullopt;
         auto pixels = std::make_shared<CardPixels>(std::move(*taken));
-        const auto captured = std::chrono::steady_clock::now();
-        const auto wall = std::chrono::system_clock::now().time_since_epoch();
-        card_->draw(*pixels,
-                    static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(wall).count()),
-                    ++frames_);
+        card_.draw(*pixels, wall_us, number);
         const std::size_t width = format_.size.width;
         const std::array<Plane, 3> planes{{{pixels->y.data(), width, pixels->y.size()},
                                            {pixels->u.data(), width / 2, pixels->u.size()},
@@ -78,15 +68,65 @@ private:
         Frame frame(format_, planes, captured, [pool = pool_, pixels] { pool->giveBack(std::move(*pixels)); });
         frame.metadata().exposure_settled = true;
         frame.metadata().white_balance_settled = true;
-        sink.onFrame(std::move(frame));
+        return frame;
+    }
+
+private:
+    PatternCard card_;
+    std::shared_ptr<BufferPool> pool_;
+    FrameFormat format_;
+};
+
+class PatternSource : public Source {
+public:
+    ~PatternSource() override { clock_.stop(); }
+
+    Expected<SourceInfo> start(const SourceRequest &request, FrameSink &sink) override
+    {
+        clock_.stop();
+        const Transform &transform = request.transform;
+        frames_.emplace(transform.apply(request.size));
+        stills_.reset();
+        still_wanted_ = false;
+        SourceInfo info{"pattern", frames_->format(), transform, request.fps, std::nullopt};
+        if (request.still_output) {
+            stills_.emplace(transform.apply(request.still_output->size));
+            info.still_output = stills_->format();
+        }
+        clock_.start(request.fps, [this, &sink] {
+            tick(sink);
+            return true;
+        });
+        return info;
+    }
+    void setFrameRate(double fps) override { clock_.setRate(fps); }
+    void requestStill() override { still_wanted_ = true; }
+    void stop() override { clock_.stop(); }
+
+private:
+    void tick(FrameSink &sink)
+    {
+        const auto captured = std::chrono::steady_clock::now();
+        const auto wall = std::chrono::system_clock::now().time_since_epoch();
+        const auto wall_us =
+            static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(wall).count());
+        ++number_;
+        if (stills_ && still_wanted_) {
+            if (auto still = stills_->draw(captured, wall_us, number_)) {
+                still_wanted_ = false;
+                sink.onStill(std::move(*still));
+            }
+        }
+        if (auto frame = frames_->draw(captured, wall_us, number_))
+            sink.onFrame(std::move(*frame));
     }
 
     // Changed only while the clock stands.
-    std::optional<PatternCard> card_;
-    std::shared_ptr<BufferPool> pool_;
-    FrameFormat format_;
-    std::uint64_t frames_ = 0; // clock thread only
-    FrameClock clock_;         // last: its thread uses all the others
+    std::optional<Output> frames_;
+    std::optional<Output> stills_;
+    std::uint64_t number_ = 0; // clock thread only
+    std::atomic<bool> still_wanted_{false};
+    FrameClock clock_; // last: its thread uses all the others
 };
 
 } // namespace

@@ -9,12 +9,24 @@
 
 namespace picam {
 
+// How the camera took it, as far as it says; 0: it does not.
+struct Exposure {
+    std::uint32_t time_us = 0;           // microseconds
+    std::uint32_t sensitivity = 0;       // ISO
+    std::uint32_t color_temperature = 0; // kelvin, by automatic white balance
+
+    friend bool operator==(const Exposure &, const Exposure &) = default;
+};
+
+[[nodiscard]] Exposure exposureOf(const CaptureMetadata &metadata);
+
 struct Picture {
     std::vector<std::uint8_t> jpeg;
     Size size;                  // pixels, after rotation
     std::uint64_t sequence = 0; // grows by one with every picture published, across programs; 0: not published
     MonotonicTime captured{};
     WallTime captured_wall{};
+    Exposure exposure;
     bool settled = true; // exposure and white balance had converged, or nobody could tell
 };
 

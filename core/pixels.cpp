@@ -6,6 +6,7 @@
 #include <libyuv/convert.h>
 #include <libyuv/planar_functions.h>
 #include <libyuv/rotate.h>
+#include <libyuv/scale.h>
 
 namespace picam {
 namespace {
@@ -179,6 +180,29 @@ void PixelConverter::Buffer::shape(Size size)
         capacity = luma + 2 * chroma;
     }
     data = {bytes.get(), bytes.get() + luma, bytes.get() + luma + chroma};
+}
+
+void scaleDown(const std::vector<std::uint8_t> &from, Size from_size, std::vector<std::uint8_t> &to, Size to_size)
+{
+    Size crop = from_size;
+    const std::uint64_t widest = std::uint64_t{from_size.height} * to_size.width / to_size.height;
+    if (widest < from_size.width)
+        crop.width = static_cast<std::uint32_t>(widest) / 2 * 2;
+    else
+        crop.height =
+            static_cast<std::uint32_t>(std::uint64_t{from_size.width} * to_size.height / to_size.width) / 2 * 2;
+    const std::size_t left = (from_size.width - crop.width) / 4 * 2;
+    const std::size_t above = (from_size.height - crop.height) / 4 * 2;
+    const std::size_t stride = from_size.width;
+    const std::size_t luma = stride * from_size.height;
+    const std::size_t chroma_start = above / 2 * (stride / 2) + left / 2;
+    const std::size_t to_luma = std::size_t{to_size.width} * to_size.height;
+    to.resize(to_luma / 2 * 3);
+    libyuv::I420Scale(from.data() + above * stride + left, toInt(stride), from.data() + luma + chroma_start,
+                      toInt(stride / 2), from.data() + luma / 4 * 5 + chroma_start, toInt(stride / 2),
+                      toInt(crop.width), toInt(crop.height), to.data(), toInt(to_size.width), to.data() + to_luma,
+                      toInt(to_size.width / 2), to.data() + to_luma / 4 * 5, toInt(to_size.width / 2),
+                      toInt(to_size.width), toInt(to_size.height), libyuv::kFilterBox);
 }
 
 Expected<PlanarView> PixelConverter::toJpegPlanes(const Frame &frame, const Transform &transform)

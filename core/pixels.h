@@ -1,6 +1,6 @@
 // Rearranging pixels for the encoder: whatever a camera gives becomes planar 4:2:0, full range, BT.601, turned as
 // asked. The only pair that includes libyuv. One converter per thread: it keeps its buffers from frame to frame. It
-// neither encodes nor scales.
+// does not encode.
 #pragma once
 
 #include "core/error.h"
@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 namespace picam {
 
@@ -25,6 +26,11 @@ struct PlanarView {
 // Whether all the pixels that the format promises may be read (not for kJpeg, whose bytes say it themselves).
 // Errors: kUnsupported (empty, odd or too large), kCorrupt (a plane is missing or too short for its rows).
 [[nodiscard]] Expected<void> checkPlanes(const Frame &frame);
+
+// What an image processor does for a smaller output: the middle of the picture that has the output's shape, scaled
+// down. Planes Y, U, V one behind the other, without gaps; both sizes even, `to_size` not larger than `from_size`
+// either way.
+void scaleDown(const std::vector<std::uint8_t> &from, Size from_size, std::vector<std::uint8_t> &to, Size to_size);
 
 class PixelConverter {
 public:

@@ -2,6 +2,7 @@
 
 #include "core/frame_clock.h"
 #include "core/jpeg_encoder.h"
+#include "core/pixels.h"
 #include "core/y4m.h"
 
 #include <algorithm>
@@ -158,6 +159,16 @@ Expected<std::unique_ptr<Recording>> openRecording(const std::string &path)
     return std::unique_ptr<Recording>(std::make_unique<Y4mRecording>(path, std::move(*file)));
 }
 
+// A recording gives its own size, and planes of it every smaller one, as a camera's image processor does.
+Expected<Size> chooseSize(const std::string &path, const FrameFormat &native, Size wanted, bool exact)
+{
+    if (!exact || wanted == native.size)
+        return native.size;
+    if (native.pixels == PixelFormat::kJpeg || wanted.width > native.size.width || wanted.height > native.size.height)
+        return fail(ErrorKind::kUnsupported, fmt::format("the recording {} has {}", path, native.size.toString()));
+    return wanted;
+}
+
 class ReplaySource : public Source {
 public:
     explicit ReplaySource(std::string path) : path_(std::move(path)) {}
@@ -170,30 +181,62 @@ public:
         if (!opened)
             return tl::unexpected<Error>(std::move(opened.error()));
         recording_ = std::move(*opened);
-        const FrameFormat format = recording_->format();
-        const Size shown = request.transform.apply(format.size);
-        if (request.exact_size && shown != request.size)
-            return fail(ErrorKind::kUnsupported, fmt::format("the recording {} has {}, not {}", path_, shown.toString(),
-                                                             request.size.toString()));
+        const FrameFormat native = recording_->format();
+        const Size wanted = request.transform.apply(request.size); // turning by 90 swaps the sides back
+        const auto size = chooseSize(path_, native, wanted, request.exact_size);
+        if (!size)
+            return fail(ErrorKind::kUnsupported,
+                        fmt::format("the recording {} has {}, not {}", path_,
+                                    request.transform.apply(native.size).toString(), request.size.toString()));
+        frames_ = native;
+        frames_.size = *size;
+        stills_.reset();
+        still_wanted_ = false;
+        if (request.still_output) {
+            const auto still = chooseSize(path_, native, request.transform.apply(request.still_output->size),
+                                          request.still_output->exact_size);
+            if (still && *still != *size) {
+                stills_ = native;
+                stills_->size = *still;
+            }
+        }
         const double fps = recording_->fps() > 0 ? recording_->fps() : request.fps;
-        clock_.start(fps, [this, &sink, format] { return tick(sink, format); });
-        return SourceInfo{"replay " + path_, format, request.transform, fps};
+        clock_.start(fps, [this, &sink] { return tick(sink); });
+        return SourceInfo{"replay " + path_, frames_, request.transform, fps, stills_};
     }
     void setFrameRate(double fps) override
     {
         clock_.setRate(recording_ && recording_->fps() > 0 ? std::min(fps, recording_->fps()) : fps);
     }
+    void requestStill() override { still_wanted_ = true; }
     void stop() override { clock_.stop(); }
 
 private:
-    bool tick(FrameSink &sink, const FrameFormat &format)
+    using Bytes = std::vector<std::uint8_t>;
+
+    bool tick(FrameSink &sink)
     {
         if (lent_->load() >= kMaxLent)
             return true;
-        auto bytes = std::make_shared<std::vector<std::uint8_t>>();
+        auto bytes = std::make_shared<Bytes>();
         if (auto read = recording_->next(*bytes); !read) {
             sink.onSourceError(std::move(read.error()));
             return false;
+        }
+        const auto captured = std::chrono::steady_clock::now();
+        if (stills_ && still_wanted_.exchange(false))
+            sink.onStill(frameOf(bytes, *stills_, captured));
+        sink.onFrame(frameOf(bytes, frames_, captured));
+        return true;
+    }
+
+    [[nodiscard]] Frame frameOf(std::shared_ptr<Bytes> bytes, const FrameFormat &format, MonotonicTime captured)
+    {
+        const Size native = recording_->format().size;
+        if (format.size != native) {
+            auto scaled = std::make_shared<Bytes>();
+            scaleDown(*bytes, native, *scaled, format.size);
+            bytes = std::move(scaled);
         }
         const std::size_t luma = std::size_t{format.size.width} * format.size.height;
         std::array<Plane, 3> planes{};
@@ -204,15 +247,18 @@ private:
                        {bytes->data() + luma, format.size.width / 2, luma / 4},
                        {bytes->data() + luma / 4 * 5, format.size.width / 2, luma / 4}}};
         lent_->fetch_add(1);
-        Frame frame(format, planes, std::chrono::steady_clock::now(), [lent = lent_, bytes] { lent->fetch_sub(1); });
+        Frame frame(format, planes, captured, [lent = lent_, bytes] { lent->fetch_sub(1); });
         frame.metadata().exposure_settled = true;
         frame.metadata().white_balance_settled = true;
-        sink.onFrame(std::move(frame));
-        return true;
+        return frame;
     }
 
     const std::string path_;
-    std::unique_ptr<Recording> recording_; // changed only while the clock stands
+    // Changed only while the clock stands.
+    std::unique_ptr<Recording> recording_;
+    FrameFormat frames_;
+    std::optional<FrameFormat> stills_;
+    std::atomic<bool> still_wanted_{false};
     const std::shared_ptr<std::atomic<int>> lent_ = std::make_shared<std::atomic<int>>(0);
     FrameClock clock_; // last: its thread uses all the others
 };

@@ -46,6 +46,7 @@ struct SnapshotSettings {
     Size size{1280, 720};
     bool size_given = false;
     int quality = 90;
+    bool exif = true;
     Milliseconds linger{10000};   // the camera stays open so long after a still
     Milliseconds max_age{1000};   // of a picture served while another worker captures
     Milliseconds settle{3000};    // longest wait for exposure and white balance after opening

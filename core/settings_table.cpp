@@ -306,6 +306,8 @@ std::vector<SettingEntry> makeTable()
                      }});
     table.push_back(size("snapshot.size", "size of a still", PICAM_MEMBER(snapshot)));
     table.push_back(integer("snapshot.quality", "JPEG quality of a still", 1, 100, PICAM_MEMBER(snapshot.quality)));
+    table.push_back(
+        boolean("snapshot.exif", "a still says in its EXIF when and how it was taken", PICAM_MEMBER(snapshot.exif)));
     table.push_back(duration("snapshot.linger", "the camera stays open so long after a still", 0ms, 10min,
                              PICAM_MEMBER(snapshot.linger)));
     table.push_back(duration("snapshot.max_age", "how old a picture may be while another worker captures", 0ms, 10min,

@@ -8,6 +8,8 @@
 #include "core/settings.h"
 
 #include <memory>
+#include <optional>
+#include <string>
 
 namespace picam {
 
@@ -16,8 +18,16 @@ class FrameSink {
 public:
     virtual ~FrameSink() = default;
     virtual void onFrame(Frame frame) = 0;
+    // A frame of the still output, after Source::requestStill(). As onFrame(), and before it for the same exposure.
+    virtual void onStill(Frame /*frame*/) {}
     // The source cannot go on (unplugged, driver error). No frame follows until start().
     virtual void onSourceError(Error error) = 0;
+};
+
+// A second output, for stills beside the frames: a camera's image processor often makes two sizes of one exposure.
+struct StillOutputRequest {
+    Size size;              // as the viewer sees it
+    bool exact_size = true; // rather none than another size
 };
 
 struct SourceRequest {
@@ -26,6 +36,7 @@ struct SourceRequest {
     double fps = 30.0;
     bool still = false; // best single pictures rather than smooth video (the camera's StillCapture role)
     Transform transform;
+    std::optional<StillOutputRequest> still_output;
 };
 
 // What start() arranged.
@@ -34,6 +45,8 @@ struct SourceInfo {
     FrameFormat format;  // of the frames as they arrive, before `remaining`
     Transform remaining; // what of the requested transform is left for the encoder to do
     double fps = 0.0;    // frames per second to expect; 0: unknown
+    std::optional<FrameFormat>
+        still_output; // empty: none was asked for, or the camera cannot without harm to the frames
 };
 
 class Source {
@@ -45,6 +58,8 @@ public:
     [[nodiscard]] virtual Expected<SourceInfo> start(const SourceRequest &request, FrameSink &sink) = 0;
     // Asks a running source for another rate (idling while nobody takes a still). A source may not manage.
     virtual void setFrameRate(double fps) = 0;
+    // With a still output: its next frame, once, through onStill(). Any thread, between start() and stop().
+    virtual void requestStill() {}
     // Stops and closes the camera. After it returns the sink is not called again, and every Frame still out may
     // only be destroyed, not read. Does nothing when stopped.
     virtual void stop() = 0;

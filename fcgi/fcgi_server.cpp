@@ -82,14 +82,20 @@ void sendResponse(int fd, int request, const StillResponse &response)
         std::size_t bytes;
     };
     const auto *text = reinterpret_cast<const unsigned char *>(response.text.data());
-    std::array<Run, 2> runs{{{reinterpret_cast<const unsigned char *>(response.head.data()), response.head.size()},
+    std::array<Run, 4> runs{{{reinterpret_cast<const unsigned char *>(response.head.data()), response.head.size()},
                              {text, response.text.size()}}};
-    if (response.picture)
-        runs[1] = {response.picture->jpeg.data(), response.picture->jpeg.size()};
+    if (response.picture) {
+        const auto &jpeg = response.picture->jpeg;
+        runs[1] = {jpeg.data(), response.exif_offset};
+        runs[2] = {response.exif.data(), response.exif.size()};
+        runs[3] = {jpeg.data() + response.exif_offset, jpeg.size() - response.exif_offset};
+    }
 
     std::vector<RecordHeader> headers(kRecordsPerWrite + 2);
     std::vector<iovec> pieces;
-    std::size_t left = runs[0].bytes + runs[1].bytes;
+    std::size_t left = 0;
+    for (const Run &run : runs)
+        left += run.bytes;
     std::size_t records = 0;
     while (true) {
         const bool last = left == 0;

@@ -45,7 +45,7 @@ Expected<void> serve(const Settings &settings, const sigset_t &signals)
         const Expected<Still> still = wantsPicture(request) ? stills.get() : Expected<Still>(Still{});
         if (!still)
             log::warning("no still: {}", still.error().message);
-        return respond(request, still, settings.instance, std::chrono::steady_clock::now());
+        return respond(request, still, {settings.instance, settings.snapshot.exif}, std::chrono::steady_clock::now());
     });
     if (!server)
         return tl::unexpected<Error>(std::move(server.error()));

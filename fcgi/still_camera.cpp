@@ -142,8 +142,12 @@ Expected<void> StillCamera::holdCamera()
     auto source = factory_();
     if (!source)
         return tl::unexpected<Error>(std::move(source.error()));
-    const SourceRequest request{settings_.snapshot.size, settings_.snapshot.size_given, settings_.stream.fps, true,
-                                settings_.camera.transform()};
+    SourceRequest request;
+    request.size = settings_.snapshot.size;
+    request.exact_size = settings_.snapshot.size_given;
+    request.fps = settings_.stream.fps;
+    request.still = true;
+    request.transform = settings_.camera.transform();
     auto opened = CameraSession::open(std::move(**lock), std::move(*source), request, settings_.camera.stall);
     if (!opened)
         return tl::unexpected<Error>(std::move(opened.error()));
@@ -241,6 +245,7 @@ Expected<void> StillCamera::takePicture(CameraSession &session, Settling &settli
         picture->size = *size;
         picture->captured = frame.captured();
         picture->captured_wall = wallTimeOf(frame.captured());
+        picture->exposure = exposureOf(frame.metadata());
         frame = Frame();
         auto sequence = store_.publish(*picture, {});
         if (sequence)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <utility>
 
 namespace picam {
 namespace {
@@ -10,6 +11,14 @@ using Clock = std::chrono::steady_clock;
 
 // Waiting ends with the holder's word; a holder that died says none, so look again from time to time.
 constexpr auto kHolderCheck = std::chrono::milliseconds(250);
+// A still output that gives nothing for so long is taken as broken: the stream's frame is better than none.
+constexpr auto kStillPatience = std::chrono::seconds(2);
+
+// Whether whoever published it is at it still, and the next is due.
+bool goesOn(const StoredPicture &entry)
+{
+    return entry.tag.stream && entry.picture->captured + 2 * entry.tag.interval + kHolderCheck >= Clock::now();
+}
 
 } // namespace
 
@@ -22,38 +31,72 @@ Expected<Still> Stills::fromStore(MonotonicTime asked) const
         return fail(ErrorKind::kTimeout, "no picture in the frame store");
     const Picture &known = *(*entry)->picture;
     const StoreTag &tag = (*entry)->tag;
-    Still still;
+    const auto patience = std::min<Clock::duration>(kStillPatience, settings_.snapshot.deadline / 2);
+    if (tag.stream && tag.still_offered && Clock::now() - asked < patience) {
+        const auto still = store_.newestEntry(FrameStore::Kind::kStillSize);
+        if (!still || !*still || (*still)->picture->captured + tag.interval < asked)
+            return fail(ErrorKind::kTimeout, "the still beside the stream is not ready");
+        return copied(FrameStore::Kind::kStillSize, StillOrigin::kStream);
+    }
     if (tag.stream) {
-        // The frame before the newest is still the newest while that one is being encoded.
-        const bool fresh = known.captured + 2 * tag.interval >= asked;
+        const bool fresh = known.captured + tag.interval >= asked;
         const bool settled = known.settled || Clock::now() - asked >= settings_.snapshot.settle;
         if (!fresh || !settled)
             return fail(ErrorKind::kTimeout, "the stream's picture is not ready");
-        still.origin = StillOrigin::kStream;
-    } else if (known.captured + camera_.interval() >= asked) {
-        still.origin = StillOrigin::kCapture;
-    } else if (known.captured + settings_.snapshot.max_age >= asked) {
-        still.origin = StillOrigin::kCache;
-    } else {
-        return fail(ErrorKind::kTimeout, "the picture in the frame store is too old");
+        return copied(FrameStore::Kind::kSequence, StillOrigin::kStream);
     }
-    auto stored = store_.newest();
+    if (known.captured + camera_.interval() >= asked)
+        return copied(FrameStore::Kind::kSequence, StillOrigin::kCapture);
+    if (known.captured + settings_.snapshot.max_age >= asked)
+        return copied(FrameStore::Kind::kSequence, StillOrigin::kCache);
+    return fail(ErrorKind::kTimeout, "the picture in the frame store is too old");
+}
+
+Expected<Still> Stills::copied(FrameStore::Kind kind, StillOrigin origin) const
+{
+    auto stored = store_.newest(kind);
     if (!stored)
         return tl::unexpected<Error>(std::move(stored.error()));
     if (!*stored)
         return fail(ErrorKind::kTimeout, "no picture in the frame store");
-    still.picture = (*stored)->picture;
-    return still;
+    return Still{(*stored)->picture, origin};
+}
+
+// While the stream runs this costs one copy, and no look at the lock. Empty: it does not run, or runs no more.
+std::optional<Still> Stills::fromStream(MonotonicTime asked, MonotonicTime deadline) const
+{
+    auto wish_at = asked;
+    std::optional<std::pair<std::uint64_t, MonotonicTime>> last;
+    while (Clock::now() < deadline) {
+        const std::uint32_t event = store_.value(FrameStore::Word::kEvent);
+        const auto entry = store_.newestEntry();
+        if (!entry || !*entry || !goesOn(**entry))
+            return std::nullopt;
+        if (auto still = fromStore(asked); still)
+            return *still;
+        // An event without a new picture: the camera was given up, perhaps.
+        const auto beside = store_.newestEntry(FrameStore::Kind::kStillSize);
+        const std::pair newest((*entry)->picture->sequence,
+                               beside && *beside ? (*beside)->picture->captured : MonotonicTime());
+        if (std::exchange(last, newest) == newest)
+            return std::nullopt;
+        if ((*entry)->tag.still_offered && Clock::now() >= wish_at) {
+            store_.signal(FrameStore::Word::kStillWish);
+            wish_at = Clock::now() + kHolderCheck;
+        }
+        store_.waitChanged(FrameStore::Word::kEvent, event, std::min(deadline, Clock::now() + kHolderCheck));
+    }
+    return std::nullopt;
 }
 
 Expected<Still> Stills::get() const
 {
     const auto asked = Clock::now();
     const auto deadline = asked + settings_.snapshot.deadline;
-    // While the stream runs this costs one copy, and no look at the lock.
-    if (auto still = fromStore(asked); still && still->origin == StillOrigin::kStream)
-        return still;
+    if (auto still = fromStream(asked, deadline))
+        return *still;
     bool elsewhere = false; // another process has the camera
+    auto wish_at = asked;
     while (true) {
         const std::uint32_t event = store_.value(FrameStore::Word::kEvent);
         auto captured = camera_.capture(asked - camera_.interval(), deadline);
@@ -72,7 +115,10 @@ Expected<Still> Stills::get() const
                         fmt::format("{} has the camera and gave no picture within {} ms",
                                     holder.empty() ? "another process" : holder, settings_.snapshot.deadline.count()));
         }
-        store_.signal(FrameStore::Word::kStillWish);
+        if (Clock::now() >= wish_at) {
+            store_.signal(FrameStore::Word::kStillWish);
+            wish_at = Clock::now() + kHolderCheck;
+        }
         store_.waitChanged(FrameStore::Word::kEvent, event, std::min(deadline, Clock::now() + kHolderCheck));
     }
 }

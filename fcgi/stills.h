@@ -6,6 +6,8 @@
 #include "core/settings.h"
 #include "fcgi/still_camera.h"
 
+#include <optional>
+
 namespace picam {
 
 enum class StillOrigin : std::uint8_t { kCapture, kStream, kCache };
@@ -23,12 +25,15 @@ public:
     {
     }
 
-    // A picture of now: not older than one frame interval before the call, unless its origin is kCache.
+    // A picture of now: not older than one frame interval before the call, unless its origin is kCache. Of the still's
+    // size, unless the stream runs and its camera has no second output.
     // Errors: kTimeout after snapshot.deadline, naming who has the camera, or why the camera gave nothing.
     [[nodiscard]] Expected<Still> get() const;
 
 private:
     [[nodiscard]] Expected<Still> fromStore(MonotonicTime asked) const;
+    [[nodiscard]] Expected<Still> copied(FrameStore::Kind kind, StillOrigin origin) const;
+    [[nodiscard]] std::optional<Still> fromStream(MonotonicTime asked, MonotonicTime deadline) const;
 
     const Settings settings_;
     const FrameStore &store_;

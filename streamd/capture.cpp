@@ -126,6 +126,8 @@ Expected<void> Capture::openAndStream(CameraLock lock)
     request.exact_size = settings_.stream.size_given;
     request.fps = settings_.stream.fps;
     request.transform = settings_.camera.transform();
+    if (settings_.snapshot.size != settings_.stream.size)
+        request.still_output = StillOutputRequest{settings_.snapshot.size, settings_.snapshot.size_given};
     auto session = CameraSession::open(std::move(lock), std::move(*source), request, settings_.camera.stall);
     if (!session)
         return tl::unexpected<Error>(std::move(session.error()));
@@ -138,18 +140,25 @@ Expected<void> Capture::openAndStream(CameraLock lock)
         const MutexLock guard(mutex_);
         session_ = session->get();
     }
-    auto done = stream(**session, *encoder);
+    std::optional<StillOutput> stills;
+    if (info.still_output) {
+        auto still_encoder = JpegEncoder::create();
+        if (still_encoder)
+            stills.emplace(**session, store_, std::move(*still_encoder), settings_.snapshot.quality);
+    }
+    auto done = stream(**session, *encoder, stills ? &*stills : nullptr);
     {
         const MutexLock guard(mutex_);
         session_ = nullptr;
     }
+    stills.reset();
     const std::string name = (*session)->info().name;
     session->reset();
     log::info("camera {} closed", name);
     return done;
 }
 
-Expected<void> Capture::stream(CameraSession &session, JpegEncoder &encoder)
+Expected<void> Capture::stream(CameraSession &session, JpegEncoder &encoder, StillOutput *stills)
 {
     Settling settling(session.opened(), settings_.snapshot.settle);
     pacer_ = FramePacer(settings_.stream.fps);
@@ -168,6 +177,8 @@ Expected<void> Capture::stream(CameraSession &session, JpegEncoder &encoder)
         }
         status_.captured(next->dropped_before);
         const bool settled = settling.settled(next->frame.metadata(), steady_clock::now());
+        if (settled && stills != nullptr)
+            stills->setSettled();
         pacer_.setRate(wish.rate);
         if (!pacer_.take(next->frame.captured())) {
             status_.paced();
@@ -185,7 +196,7 @@ Expected<void> Capture::stream(CameraSession &session, JpegEncoder &encoder)
         bad_frames = 0;
         backoff_.reset();
         picture->settled = settled;
-        publish(*picture, session.info().fps);
+        publish(*picture, session.info().fps, stills != nullptr);
         std::optional<CameraStatus> news;
         if (told != wish.number) {
             told = wish.number;
@@ -212,14 +223,16 @@ Expected<Picture> Capture::encode(JpegEncoder &encoder, const Frame &frame, cons
     }
     picture.captured = frame.captured();
     picture.captured_wall = wallTimeOf(frame.captured());
+    picture.exposure = exposureOf(frame.metadata());
     return picture;
 }
 
 // A store that cannot be written costs the stills, not the stream.
-void Capture::publish(Picture &picture, double source_fps)
+void Capture::publish(Picture &picture, double source_fps, bool still_offered)
 {
     StoreTag tag;
     tag.stream = true;
+    tag.still_offered = still_offered;
     const double source_interval = source_fps > 0.0 ? 1e6 / source_fps : 0.0;
     tag.interval = std::max(std::chrono::duration_cast<std::chrono::microseconds>(pacer_.interval()),
                             std::chrono::microseconds(static_cast<std::int64_t>(source_interval)));

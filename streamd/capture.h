@@ -15,6 +15,7 @@
 #include "streamd/frame_pacer.h"
 #include "streamd/scheduler.h"
 #include "streamd/status.h"
+#include "streamd/still_output.h"
 
 #include <condition_variable>
 #include <functional>
@@ -69,9 +70,9 @@ private:
     void run();
     void useCamera();
     [[nodiscard]] Expected<void> openAndStream(CameraLock lock);
-    [[nodiscard]] Expected<void> stream(CameraSession &session, JpegEncoder &encoder);
+    [[nodiscard]] Expected<void> stream(CameraSession &session, JpegEncoder &encoder, StillOutput *stills);
     [[nodiscard]] Expected<Picture> encode(JpegEncoder &encoder, const Frame &frame, const Transform &transform);
-    void publish(Picture &picture, double source_fps);
+    void publish(Picture &picture, double source_fps, bool still_offered);
     void waitForLock(std::uint32_t seen); // the store's kEvent from before the lock was found taken
     void failed(const Error &error);
     void report(CameraState state, std::string reason);

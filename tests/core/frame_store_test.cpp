@@ -96,7 +96,12 @@ TEST(FrameStore, GivesBackWhatWasPublished)
 
     Picture picture = numbered(7);
     picture.settled = false;
-    const auto sequence = writer->publish(picture, {true, false, std::chrono::microseconds(33333)});
+    picture.exposure = {12000, 400, 5500};
+    StoreTag tag;
+    tag.stream = true;
+    tag.still_offered = true;
+    tag.interval = std::chrono::microseconds(33333);
+    const auto sequence = writer->publish(picture, tag);
     ASSERT_TRUE(sequence);
     const auto stored = reader->newest();
     ASSERT_TRUE(stored && *stored);
@@ -105,6 +110,9 @@ TEST(FrameStore, GivesBackWhatWasPublished)
     EXPECT_EQ((*stored)->picture->sequence, *sequence);
     EXPECT_EQ((*stored)->picture->captured, picture.captured);
     EXPECT_FALSE((*stored)->picture->settled);
+    EXPECT_EQ((*stored)->picture->exposure, picture.exposure);
+    EXPECT_TRUE((*stored)->tag.still_offered);
+    EXPECT_FALSE((*stored)->tag.still_size);
     EXPECT_TRUE((*stored)->tag.stream);
     EXPECT_EQ((*stored)->tag.interval.count(), 33333);
     EXPECT_TRUE((*reader->newestEntry())->picture->jpeg.empty());
@@ -121,6 +129,35 @@ TEST(FrameStore, SequenceGoesOnAcrossWriters)
         ASSERT_TRUE(sequence);
         EXPECT_TRUE(i == 0 || *sequence == last + 1) << *sequence << " after " << last;
         last = *sequence;
+    }
+}
+
+// What is made at the still's size stands beside the frames and takes the place of none.
+TEST(FrameStore, KeepsTheStillSizedBesideTheSequence)
+{
+    const TempDir dir;
+    auto store = FrameStore::open(dir.file("s"));
+    ASSERT_TRUE(store);
+    StoreTag still_size;
+    still_size.still_size = true;
+    EXPECT_FALSE(*store->newest(FrameStore::Kind::kStillSize));
+    std::uint64_t last = 0;
+    for (std::uint8_t i = 1; i <= 20; ++i) {
+        const auto frame = store->publish(numbered(i), {});
+        ASSERT_TRUE(frame);
+        EXPECT_TRUE(last == 0 || *frame == last + 1);
+        last = *frame;
+        for (int again = 0; again < 2; ++again) { // two beside the same frame: the later one counts
+            const auto number = static_cast<std::uint8_t>(100 + 2 * i + again);
+            const auto beside = store->publish(numbered(number, 9000), still_size);
+            ASSERT_TRUE(beside);
+            EXPECT_EQ(*beside, *frame);
+            const auto still = store->newest(FrameStore::Kind::kStillSize);
+            ASSERT_TRUE(still && *still);
+            EXPECT_TRUE((*still)->tag.still_size);
+            EXPECT_EQ((*still)->picture->jpeg, std::vector<std::uint8_t>(9000, number));
+        }
+        EXPECT_EQ(newestOf(*store)->jpeg[0], i);
     }
 }
 
@@ -221,7 +258,13 @@ TEST(FrameStore, AFileCutShortAtAnyLengthIsNoCrash)
     const TempDir dir;
     auto store = FrameStore::open(dir.file("s"));
     ASSERT_TRUE(store);
-    for (const long length : {0L, 1L, 31L, 63L, 64L, 127L, 319L, 320L, 4095L, 4096L, 4097L, 8000L}) {
+    std::vector<long> lengths{0, 1, 31, 32, 33, 63, 4095, 4096, 4097, 8000};
+    for (std::size_t slot = 0; slot <= store::kSlotCount; ++slot) {
+        const auto entry = static_cast<long>(sizeof(store::StoreHeader) + slot * sizeof(store::SlotEntry));
+        const auto bytes = static_cast<long>(store::kFirstSlotOffset + slot * store::kSlotCapacity);
+        lengths.insert(lengths.end(), {entry, entry + 1, entry + 95, bytes, bytes + 1, bytes + 4999, bytes + 5000});
+    }
+    for (const long length : lengths) {
         for (std::uint8_t i = 1; i <= 5; ++i)
             ASSERT_TRUE(store->publish(numbered(i), {}));
         ASSERT_EQ(::truncate(dir.file("s").c_str(), length), 0);

@@ -23,6 +23,7 @@ using namespace std::chrono_literals;
 class Collector : public FrameSink {
 public:
     void onFrame(Frame frame) override { slot.put(Item(std::move(frame))); }
+    void onStill(Frame frame) override { stills.put(Item(std::move(frame))); }
     void onSourceError(Error error) override { slot.put(Item(tl::unexpected<Error>(std::move(error)))); }
 
     Expected<Frame> next()
@@ -33,8 +34,17 @@ public:
         return std::move(*item);
     }
 
+    Expected<Frame> nextStill()
+    {
+        std::optional<Item> item;
+        if (stills.take(item, steady_clock::now() + 20s) != NewestSlot<Item>::Wake::kItem)
+            return fail(ErrorKind::kTimeout, "no still");
+        return std::move(*item);
+    }
+
     using Item = Expected<Frame>;
     NewestSlot<Item> slot;
+    NewestSlot<Item> stills;
 };
 
 SourceRequest request(Size size, double fps = 200)
@@ -232,6 +242,62 @@ TEST(ReplaySource, PlaysAY4mFileAtItsOwnRateAndSize)
     const auto frame = sink.next();
     ASSERT_TRUE(frame);
     EXPECT_EQ(frame->plane(1).stride, 32U);
+}
+
+TEST(PatternSource, GivesAStillOfItsOwnSizeBesideTheFrames)
+{
+    Collector sink;
+    const auto source = createPatternSource();
+    SourceRequest both = request({320, 240});
+    both.transform.rotation = Rotation::k90;
+    both.still_output = StillOutputRequest{{640, 480}, true};
+    const auto info = source->start(both, sink);
+    ASSERT_TRUE(info && info->still_output);
+    EXPECT_EQ(info->format.size, (Size{240, 320}));
+    EXPECT_EQ(info->still_output->size, (Size{480, 640}));
+    ASSERT_TRUE(sink.next());
+    ASSERT_TRUE(sink.next());
+    std::optional<Collector::Item> none;
+    EXPECT_NE(sink.stills.take(none, steady_clock::now()), NewestSlot<Collector::Item>::Wake::kItem);
+    for (int i = 0; i < 3; ++i) {
+        source->requestStill();
+        const auto still = sink.nextStill();
+        ASSERT_TRUE(still);
+        EXPECT_EQ(still->format(), *info->still_output);
+        EXPECT_TRUE(readStrip(still->plane(0).data, 480, {480, 640}));
+    }
+    ASSERT_TRUE(sink.next());
+}
+
+TEST(ReplaySource, ScalesPlanesDownAndGivesAStillOfTheWhole)
+{
+    const TempDir dir;
+    write(dir.file("r.y4m"), y4m("YUV4MPEG2 W64 H48 F200:1", 3, {64, 48}));
+    Collector sink;
+    const auto source = createReplaySource(dir.file("r.y4m"));
+    SourceRequest both = request({32, 24});
+    both.still_output = StillOutputRequest{{1280, 720}, false};
+    auto info = source->start(both, sink);
+    ASSERT_TRUE(info && info->still_output) << info.error().message;
+    EXPECT_EQ(info->format.size, (Size{32, 24}));
+    EXPECT_EQ(info->still_output->size, (Size{64, 48}));
+    const auto frame = sink.next();
+    ASSERT_TRUE(frame);
+    EXPECT_EQ(frame->plane(0).size, 32U * 24U);
+    source->requestStill();
+    const auto still = sink.nextStill();
+    ASSERT_TRUE(still);
+    EXPECT_EQ(still->plane(0).size, 64U * 48U);
+
+    both.still_output = StillOutputRequest{{1280, 720}, true}; // larger than the recording
+    info = source->start(both, sink);
+    ASSERT_TRUE(info);
+    EXPECT_FALSE(info->still_output);
+    both.size = {64, 48};
+    both.still_output = StillOutputRequest{{1280, 720}, false}; // would be what the frames are
+    info = source->start(both, sink);
+    ASSERT_TRUE(info);
+    EXPECT_FALSE(info->still_output);
 }
 
 TEST(ReplaySource, NoticesThatItsFileIsGone)

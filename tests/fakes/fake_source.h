@@ -7,6 +7,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,7 @@ public:
     // Set before the source is started.
     std::optional<Error> start_error;
     Size size{64, 48};
+    std::optional<Size> still_size; // of a still output, for whoever asks for one
     double fps = 30.0;
 
     [[nodiscard]] std::unique_ptr<Source> makeSource();
@@ -28,17 +30,9 @@ public:
         const MutexLock lock(mutex_);
         if (sink_ == nullptr)
             return false;
-        auto pixels = std::make_shared<std::vector<std::uint8_t>>(std::size_t{size.width} * size.height * 3 / 2,
-                                                                  std::uint8_t{128});
-        const std::size_t luma = std::size_t{size.width} * size.height;
-        const std::array<Plane, 3> planes{{{pixels->data(), size.width, luma},
-                                           {pixels->data() + luma, size.width / 2, luma / 4},
-                                           {pixels->data() + luma / 4 * 5, size.width / 2, luma / 4}}};
-        ++lent_;
-        Frame frame({PixelFormat::kYuv420, size, ColorRange::kFull, ColorMatrix::kBt601}, planes,
-                    std::chrono::steady_clock::now(), [this, pixels] { --lent_; });
-        frame.metadata() = metadata;
-        sink_->onFrame(std::move(frame));
+        if (still_size && std::exchange(still_wanted_, false))
+            sink_->onStill(makeFrame(*still_size, metadata));
+        sink_->onFrame(makeFrame(size, metadata));
         return true;
     }
 
@@ -85,6 +79,21 @@ public:
 private:
     friend class FakeSource;
 
+    Frame makeFrame(Size of, const CaptureMetadata &metadata)
+    {
+        auto pixels =
+            std::make_shared<std::vector<std::uint8_t>>(std::size_t{of.width} * of.height * 3 / 2, std::uint8_t{128});
+        const std::size_t luma = std::size_t{of.width} * of.height;
+        const std::array<Plane, 3> planes{{{pixels->data(), of.width, luma},
+                                           {pixels->data() + luma, of.width / 2, luma / 4},
+                                           {pixels->data() + luma / 4 * 5, of.width / 2, luma / 4}}};
+        ++lent_;
+        Frame frame({PixelFormat::kYuv420, of, ColorRange::kFull, ColorMatrix::kBt601}, planes,
+                    std::chrono::steady_clock::now(), [this, pixels] { --lent_; });
+        frame.metadata() = metadata;
+        return frame;
+    }
+
     void setSink(FrameSink *sink, double rate)
     {
         {
@@ -101,6 +110,7 @@ private:
     FrameSink *sink_ PICAM_GUARDED_BY(mutex_) = nullptr;
     int starts_ PICAM_GUARDED_BY(mutex_) = 0;
     double rate_ PICAM_GUARDED_BY(mutex_) = 0.0;
+    bool still_wanted_ PICAM_GUARDED_BY(mutex_) = false;
     std::atomic<int> lent_{0};
 };
 
@@ -115,10 +125,18 @@ public:
             return tl::unexpected<Error>(*camera_.start_error);
         started_ = true;
         camera_.setSink(&sink, request.fps);
-        return SourceInfo{"fake",
-                          {PixelFormat::kYuv420, camera_.size, ColorRange::kFull, ColorMatrix::kBt601},
-                          request.transform,
-                          camera_.fps};
+        const FrameFormat format{PixelFormat::kYuv420, camera_.size, ColorRange::kFull, ColorMatrix::kBt601};
+        SourceInfo info{"fake", format, request.transform, camera_.fps, std::nullopt};
+        if (request.still_output && camera_.still_size) {
+            info.still_output = format;
+            info.still_output->size = *camera_.still_size;
+        }
+        return info;
+    }
+    void requestStill() override
+    {
+        const MutexLock lock(camera_.mutex_);
+        camera_.still_wanted_ = true;
     }
     void setFrameRate(double fps) override
     {

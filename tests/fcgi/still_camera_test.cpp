@@ -102,6 +102,23 @@ TEST_F(StillCameraTest, WaitsUntilTheCameraHasSettled)
     EXPECT_TRUE(asked.get());
 }
 
+// A program that knows nothing of our lock has the device itself.
+TEST_F(StillCameraTest, ADeviceInUseElsewhereIsAnErrorAtOnceAndNoMore)
+{
+    fake_.start_error = Error{ErrorKind::kCameraBusy, "another program has the camera"};
+    const auto busy = ask().get();
+    ASSERT_FALSE(busy);
+    EXPECT_EQ(busy.error().kind, ErrorKind::kCameraBusy);
+    EXPECT_TRUE(lockBecomesFree());
+
+    camera_->stop();
+    fake_.start_error.reset();
+    start();
+    auto asked = ask();
+    feed(asked);
+    EXPECT_TRUE(asked.get());
+}
+
 TEST_F(StillCameraTest, OneCaptureAnswersAllWhoAsk)
 {
     auto first = ask();
@@ -237,15 +254,22 @@ protected:
         other_ = std::move(*CameraLock::tryTake(settings_.lockPath(), "picam-other"));
         stills_.emplace(settings_, *store_, *camera_);
     }
-    void publish(std::chrono::milliseconds age, bool stream, bool settled = true)
+    // What another process, which has the camera, publishes.
+    enum class As { kCapture, kStream, kStreamThatOffersStills, kStillBeside };
+    void publish(std::chrono::milliseconds age, As as, bool settled = true)
     {
         Picture picture;
         picture.jpeg = {0xff, 0xd8, 0xff, 0xd9};
-        picture.size = {64, 48};
+        picture.size = as == As::kStillBeside ? Size{128, 96} : Size{64, 48};
         picture.captured = steady_clock::now() - age;
         picture.captured_wall = wallTimeOf(picture.captured);
         picture.settled = settled;
-        ASSERT_TRUE(store_->publish(picture, {stream, false, stream ? 33ms : 0ms}));
+        StoreTag tag;
+        tag.stream = as != As::kCapture;
+        tag.still_offered = as == As::kStreamThatOffersStills;
+        tag.still_size = as == As::kStillBeside;
+        tag.interval = tag.stream ? 33ms : 0ms;
+        ASSERT_TRUE(store_->publish(picture, tag));
     }
 
     std::optional<CameraLock> other_;
@@ -254,7 +278,7 @@ protected:
 
 TEST_F(StillsTest, TheStreamsNewestFrame)
 {
-    publish(10ms, true);
+    publish(10ms, As::kStream);
     const auto still = stills_->get();
     ASSERT_TRUE(still) << still.error().message;
     EXPECT_EQ(still->origin, StillOrigin::kStream);
@@ -263,7 +287,7 @@ TEST_F(StillsTest, TheStreamsNewestFrame)
 
 TEST_F(StillsTest, AnotherWorkersPictureIfItIsYoungEnough)
 {
-    publish(500ms, false);
+    publish(500ms, As::kCapture);
     const auto still = stills_->get();
     ASSERT_TRUE(still);
     EXPECT_EQ(still->origin, StillOrigin::kCache);
@@ -271,14 +295,14 @@ TEST_F(StillsTest, AnotherWorkersPictureIfItIsYoungEnough)
 
 TEST_F(StillsTest, ElseWaitsForTheCaptureOfTheOther)
 {
-    publish(5000ms, false);
+    publish(5000ms, As::kCapture);
     auto asked = std::async(std::launch::async, [this] { return stills_->get(); });
     const auto wish = store_->value(FrameStore::Word::kStillWish);
     const auto deadline = steady_clock::now() + 20s;
     while (store_->value(FrameStore::Word::kStillWish) == wish && asked.wait_for(0s) != std::future_status::ready &&
            steady_clock::now() < deadline)
         store_->waitChanged(FrameStore::Word::kStillWish, wish, steady_clock::now() + 100ms);
-    publish(0ms, false);
+    publish(0ms, As::kCapture);
     const auto still = asked.get();
     ASSERT_TRUE(still);
     EXPECT_EQ(still->origin, StillOrigin::kCapture);
@@ -288,7 +312,7 @@ TEST_F(StillsTest, AnOldFrameOfTheStreamIsNotServedAsNew)
 {
     settings_.snapshot.deadline = 100ms;
     stills_.emplace(settings_, *store_, *camera_);
-    publish(2000ms, true);
+    publish(2000ms, As::kStream);
     const auto still = stills_->get();
     ASSERT_FALSE(still);
     EXPECT_EQ(still.error().kind, ErrorKind::kTimeout);
@@ -302,9 +326,61 @@ TEST_F(StillsTest, AStreamThatHasNotSettledIsWaitedFor)
     const auto asked = steady_clock::now();
     auto still = std::async(std::launch::async, [this] { return stills_->get(); });
     while (still.wait_for(5ms) != std::future_status::ready)
-        publish(0ms, true, false);
+        publish(0ms, As::kStream, false);
     ASSERT_TRUE(still.get());
     EXPECT_GE(steady_clock::now() - asked, 100ms);
+}
+
+// Older than one interval: the next is being encoded, and is waited for.
+TEST_F(StillsTest, AFrameOlderThanAnIntervalIsNotOfNow)
+{
+    publish(50ms, As::kStream);
+    const auto asked = steady_clock::now();
+    auto still = std::async(std::launch::async, [this] { return stills_->get(); });
+    EXPECT_EQ(still.wait_for(20ms), std::future_status::timeout);
+    publish(0ms, As::kStream);
+    const auto got = still.get();
+    ASSERT_TRUE(got);
+    EXPECT_GE(got->picture->captured + 33ms, asked);
+}
+
+TEST_F(StillsTest, OneOfItsOwnSizeIsWishedForBesideTheStream)
+{
+    publish(0ms, As::kStillBeside); // somebody else's, before: still new enough to share
+    publish(0ms, As::kStreamThatOffersStills);
+    const auto shared = stills_->get();
+    ASSERT_TRUE(shared);
+    EXPECT_EQ(shared->origin, StillOrigin::kStream);
+    EXPECT_EQ(shared->picture->size, (Size{128, 96}));
+
+    const auto wish = store_->value(FrameStore::Word::kStillWish);
+    const auto later = steady_clock::now() + 40ms; // that one is older than an interval then
+    while (steady_clock::now() < later)
+        publish(0ms, As::kStreamThatOffersStills);
+    const auto asked = steady_clock::now();
+    auto still = std::async(std::launch::async, [this] { return stills_->get(); });
+    const auto deadline = steady_clock::now() + 20s;
+    while (store_->value(FrameStore::Word::kStillWish) == wish && steady_clock::now() < deadline)
+        publish(0ms, As::kStreamThatOffersStills);
+    EXPECT_NE(still.wait_for(0s), std::future_status::ready);
+    publish(0ms, As::kStillBeside);
+    const auto got = still.get();
+    ASSERT_TRUE(got) << got.error().message;
+    EXPECT_EQ(got->picture->size, (Size{128, 96}));
+    EXPECT_GE(got->picture->captured + 33ms, asked);
+    EXPECT_EQ(fake_.starts(), 0);
+}
+
+TEST_F(StillsTest, ABrokenStillOutputCostsTheSizeAndNotThePicture)
+{
+    settings_.snapshot.deadline = 1s;
+    stills_.emplace(settings_, *store_, *camera_);
+    auto still = std::async(std::launch::async, [this] { return stills_->get(); });
+    while (still.wait_for(5ms) != std::future_status::ready)
+        publish(0ms, As::kStreamThatOffersStills);
+    const auto got = still.get();
+    ASSERT_TRUE(got) << got.error().message;
+    EXPECT_EQ(got->picture->size, (Size{64, 48}));
 }
 
 TEST_F(StillsTest, AHolderThatDiesIsNoticed)

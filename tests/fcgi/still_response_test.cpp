@@ -20,7 +20,7 @@ Still someStill()
 
 StillResponse respondTo(std::string_view method, std::string_view if_none_match = {})
 {
-    return respond({method, if_none_match}, someStill(), "pi", MonotonicTime(1000s + 40ms));
+    return respond({method, if_none_match}, someStill(), {"pi", false}, MonotonicTime(1000s + 40ms));
 }
 
 bool has(const StillResponse &response, const std::string &line)
@@ -34,7 +34,7 @@ TEST(StillResponse, SaysAllAboutThePicture)
     EXPECT_TRUE(has(response, "Status: 200 OK"));
     EXPECT_TRUE(has(response, "Content-Type: image/jpeg"));
     EXPECT_TRUE(has(response, "Content-Length: 4"));
-    EXPECT_TRUE(has(response, "ETag: \"1234-18bcfe5687b\"")) << response.head;
+    EXPECT_TRUE(has(response, "ETag: \"1234-18bcfe5687b-4\"")) << response.head;
     EXPECT_TRUE(has(response, "Last-Modified: Tue, 14 Nov 2023 22:13:20 GMT"));
     EXPECT_TRUE(has(response, "Cache-Control: no-cache"));
     EXPECT_TRUE(has(response, "X-Picam-Sequence: 4660"));
@@ -53,15 +53,30 @@ TEST(StillResponse, HeadHasNoBody)
     EXPECT_FALSE(response.picture);
 }
 
+TEST(StillResponse, ExifGoesIntoThePicture)
+{
+    const Expected<Still> still = someStill();
+    const auto with = respond({"GET", {}}, still, {"pi", true}, MonotonicTime(1000s));
+    EXPECT_EQ(with.exif_offset, 2U);
+    ASSERT_FALSE(with.exif.empty());
+    EXPECT_TRUE(has(with, "Content-Length: " + std::to_string(4 + with.exif.size())));
+    EXPECT_TRUE(has(with, "ETag: \"1234-18bcfe5687b-4e\"")) << with.head;
+    EXPECT_EQ(respond({"HEAD", {}}, still, {"pi", true}, MonotonicTime(1000s)).head, with.head);
+    const auto without = respond({"GET", {}}, still, {"pi", false}, MonotonicTime(1000s));
+    EXPECT_TRUE(without.exif.empty());
+    EXPECT_TRUE(has(without, "Content-Length: 4"));
+}
+
 TEST(StillResponse, UnchangedIs304)
 {
-    for (const char *list : {"\"1234-18bcfe5687b\"", "W/\"1234-18bcfe5687b\"", "\"x\" , \"1234-18bcfe5687b\"", "*"}) {
+    for (const char *list :
+         {"\"1234-18bcfe5687b-4\"", "W/\"1234-18bcfe5687b-4\"", "\"x\" , \"1234-18bcfe5687b-4\"", "*"}) {
         const auto response = respondTo("GET", list);
         EXPECT_TRUE(has(response, "Status: 304 Not Modified")) << list;
         EXPECT_FALSE(response.picture);
         EXPECT_EQ(response.head.find("Content-Length"), std::string::npos);
     }
-    for (const char *list : {"\"1234\"", "1234-18bcfe5687b", ",,,", "\"1234-18bcfe5687b"})
+    for (const char *list : {"\"1234\"", "1234-18bcfe5687b-4", ",,,", "\"1234-18bcfe5687b-4"})
         EXPECT_TRUE(has(respondTo("GET", list), "Status: 200 OK")) << list;
 }
 
@@ -78,7 +93,7 @@ TEST(StillResponse, OtherMethodsAreRefused)
 
 TEST(StillResponse, WithoutAPictureItSaysWhy)
 {
-    const auto response = respond({"GET", {}}, fail(ErrorKind::kNoCamera, "there is no camera"), "pi", {});
+    const auto response = respond({"GET", {}}, fail(ErrorKind::kNoCamera, "there is no camera"), {"pi", true}, {});
     EXPECT_TRUE(has(response, "Status: 503 Service Unavailable"));
     EXPECT_TRUE(has(response, "Retry-After: 2"));
     EXPECT_EQ(response.text, "No picture: there is no camera.\n");

@@ -1,5 +1,6 @@
 // /pi.jpg through nginx: the real worker, the real stream beside it.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -24,6 +25,15 @@ describe('a still', () => {
     const bytes = await response.arrayBuffer();
     assert.equal(bytes.byteLength, Number(response.headers.get('content-length')));
     assert.equal(jpegSize(bytes), '800x600');
+    // Another program than the one that wrote it reads the EXIF.
+    const fields = '%[EXIF:DateTimeOriginal] %[EXIF:SubSecTimeOriginal] %[EXIF:PixelXDimension] %[EXIF:Orientation]';
+    const identify = spawnSync('identify', ['-format', fields, 'jpeg:-'], { input: Buffer.from(bytes), encoding: 'utf8' });
+    assert.equal(identify.stderr, '');
+    const captured = new Date(response.headers.get('x-picam-captured'));
+    const two = (number) => String(number).padStart(2, '0');
+    const day = [captured.getFullYear(), two(captured.getMonth() + 1), two(captured.getDate())].join(':');
+    const time = [captured.getHours(), captured.getMinutes(), captured.getSeconds()].map(two).join(':');
+    assert.equal(identify.stdout, `${day} ${time} ${String(captured.getMilliseconds()).padStart(3, '0')} 800 1`);
   });
 
   test('is fresh each time, whatever the query', async () => {
@@ -68,14 +78,36 @@ describe('a still', () => {
     await waitFor('a free camera lock', () => lockIsFree(site));
   });
 
-  test('while streaming is the stream\'s newest frame, and 304 when it has not changed', async () => {
+  test('while streaming has its own size all the same, and costs the stream nothing', async () => {
     const viewer = new Viewer(site, { protocols: ['picam.v1'] });
     await viewer.waitFrames(3);
-    const response = await fetch(`${site.url}/pi.jpg`);
-    assert.equal(response.headers.get('x-picam-source'), 'stream');
-    assert.equal(jpegSize(await response.arrayBuffer()), '640x480');
+    const first = viewer.frames.at(-1);
+    let last = 0;
+    for (let i = 0; i < 10; ++i) {
+      const asked = Date.now();
+      const response = await fetch(`${site.url}/pi.jpg`);
+      assert.equal(response.headers.get('x-picam-source'), 'stream');
+      const captured = Date.parse(response.headers.get('x-picam-captured'));
+      assert.ok(captured >= asked - 34 && captured >= last, `captured ${captured}, asked ${asked}, before ${last}`);
+      last = captured;
+      assert.equal(jpegSize(await response.arrayBuffer()), '800x600');
+    }
+    await viewer.waitFrames(viewer.frames.length + 30);
+    const { camera } = await site.status();
+    assert.equal(camera.state, 'streaming');
+    const frames = viewer.frames.slice(viewer.frames.indexOf(first));
+    assert.ok(frames.every((frame) => jpegSize(frame.jpeg) === '640x480'));
+    const numbers = Number(frames.at(-1).sequence - first.sequence) + 1;
+    const seconds = (frames.at(-1).capturedMs - first.capturedMs) / 1000;
+    assert.ok((numbers - 1) / seconds > 27, `${numbers} frames in ${seconds} s`);
     await viewer.close();
-    // The last viewer is gone: the newest picture stays the same until streamd gives the camera up.
+  });
+
+  test('is 304 when it has not changed', async () => {
+    const viewer = new Viewer(site, { protocols: ['picam.v1'] });
+    await viewer.waitFrames(3);
+    await viewer.close();
+    // The last viewer is gone: until streamd gives the camera up, a still of now is often the one before.
     let tag;
     const unchanged = await waitFor('a 304', async () => {
       const again = await fetch(`${site.url}/pi.jpg`, { headers: tag ? { 'If-None-Match': tag } : {}, cache: 'no-store' });
@@ -130,6 +162,7 @@ describe('the worker killed', () => {
       const away = await fetch(`${site.url}/pi.jpg`);
       assert.equal(away.status, 503);
       assert.ok(away.headers.get('retry-after'));
+      assert.equal((await fetch(`${site.url}/pi.jpg`, { method: 'POST' })).status, 405); // nobody needs to be asked
       await site.startSnapshot();
       assert.equal((await fetch(`${site.url}/pi.jpg`)).status, 200);
     } finally {

@@ -49,7 +49,8 @@ protected:
         ++opened;
         if (failures > 0) {
             --failures;
-            return fail(ErrorKind::kNoCamera, "no camera found");
+            return fail(failure,
+                        failure == ErrorKind::kCameraBusy ? "another program has the camera" : "no camera found");
         }
         return camera.makeSource();
     }
@@ -89,6 +90,7 @@ protected:
     FakeCamera camera;
     std::atomic<int> opened{0};
     std::atomic<int> failures{0};
+    ErrorKind failure = ErrorKind::kNoCamera;
     EventLoop loop;
     Status status{"1.0", "pi", loop.now()};
     FakeSink sink;
@@ -173,6 +175,19 @@ TEST_F(CaptureTest, AChangeOfMindKeepsTheCameraAndTellsAgain)
     capture->want(true);
     ASSERT_TRUE(until([&] { return !sink.states.empty(); }));
     EXPECT_EQ(lastState(), CameraState::kStreaming);
+}
+
+// A program that knows nothing of our lock has the device itself.
+TEST_F(CaptureTest, ADeviceInUseElsewhereIsSaidAndTriedAgain)
+{
+    failures = 2;
+    failure = ErrorKind::kCameraBusy;
+    capture->want(true);
+    ASSERT_TRUE(until([&] { return lastState() == CameraState::kUnavailable; }));
+    EXPECT_EQ(sink.states.back().reason, "another program has the camera");
+    EXPECT_TRUE(sink.pictures.empty());
+    ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
+    EXPECT_EQ(opened, 3);
 }
 
 TEST_F(CaptureTest, ACameraThatIsNotThereIsTriedAgain)
