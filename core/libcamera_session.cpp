@@ -31,6 +31,14 @@ std::size_t offsetOf(const libcamera::FrameBuffer::Plane &plane)
     return plane.offset == libcamera::FrameBuffer::Plane::kInvalidOffset ? 0 : plane.offset;
 }
 
+// 0.4.0's virtual camera never sets the status: what is no failure that libcamera knows is taken as success.
+bool saysFailure(const libcamera::FrameMetadata &metadata)
+{
+    constexpr int kLastKnown = 3; // FrameStartup, of the later versions: a frame to be thrown away, too
+    const int status = static_cast<int>(metadata.status);
+    return status > static_cast<int>(libcamera::FrameMetadata::FrameSuccess) && status <= kLastKnown;
+}
+
 // The stamp's clock is CLOCK_BOOTTIME by the book and CLOCK_MONOTONIC on some pipelines: whichever makes it recent.
 MonotonicTime monotonicStamp(std::int64_t stamp_ns, MonotonicTime arrival)
 {
@@ -295,8 +303,7 @@ void LibcameraSession::onRequestCompleted(libcamera::Request *request)
 {
     const std::size_t index = request->cookie();
     const bool cancelled = request->status() == libcamera::Request::RequestCancelled;
-    const bool good =
-        !cancelled && slots_[index].frame.buffer->metadata().status == libcamera::FrameMetadata::FrameSuccess;
+    const bool good = !cancelled && !saysFailure(slots_[index].frame.buffer->metadata());
     bool hangs = false;
     {
         const MutexLock lock(mutex_);
@@ -339,11 +346,13 @@ void LibcameraSession::deliver(std::size_t index)
 {
     const Slot &slot = slots_[index];
     if (carriesStill(*slot.request)) {
-        const bool good = still_buffer_.buffer->metadata().status == libcamera::FrameMetadata::FrameSuccess;
+        const bool good = !saysFailure(still_buffer_.buffer->metadata());
         Frame still = frameOf(still_buffer_, *still_format_, *slot.request,
                               [self = shared_from_this()] { self->giveBackStill(); });
         if (good)
             sink_.onStill(std::move(still));
+        else
+            requestStill(); // the next one shall bring it
     }
     sink_.onFrame(
         frameOf(slot.frame, format_, *slot.request, [self = shared_from_this(), index] { self->giveBack(index); }));

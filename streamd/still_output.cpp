@@ -56,8 +56,10 @@ Expected<void> StillOutput::takeStill()
 {
     const auto deadline = steady_clock::now() + kPatience;
     auto frame = session_.takeStill(deadline);
-    while (frame && !settled_ && !stopping_)
+    while (frame && !settled_ && !stopping_) {
+        *frame = Frame(); // back to the camera, which may have no other buffer for it
         frame = session_.takeStill(deadline);
+    }
     if (!frame)
         return tl::unexpected<Error>(std::move(frame.error()));
     const Transform &remaining = session_.info().remaining;

@@ -30,9 +30,12 @@ public:
         const MutexLock lock(mutex_);
         if (sink_ == nullptr)
             return false;
-        if (still_size && std::exchange(still_wanted_, false))
-            sink_->onStill(makeFrame(*still_size, metadata));
-        sink_->onFrame(makeFrame(size, metadata));
+        // One buffer is all that a camera may have for them.
+        if (still_size && still_wanted_ && stills_lent_ == 0) {
+            still_wanted_ = false;
+            sink_->onStill(makeFrame(*still_size, metadata, stills_lent_));
+        }
+        sink_->onFrame(makeFrame(size, metadata, lent_));
         return true;
     }
 
@@ -66,7 +69,7 @@ public:
         const MutexLock lock(mutex_);
         return rate_;
     }
-    [[nodiscard]] int lent() const { return lent_; } // frames not yet given back
+    [[nodiscard]] int lent() const { return lent_ + stills_lent_; } // frames not yet given back
 
     [[nodiscard]] static CaptureMetadata settledMetadata()
     {
@@ -79,7 +82,7 @@ public:
 private:
     friend class FakeSource;
 
-    Frame makeFrame(Size of, const CaptureMetadata &metadata)
+    static Frame makeFrame(Size of, const CaptureMetadata &metadata, std::atomic<int> &lent)
     {
         auto pixels =
             std::make_shared<std::vector<std::uint8_t>>(std::size_t{of.width} * of.height * 3 / 2, std::uint8_t{128});
@@ -87,9 +90,9 @@ private:
         const std::array<Plane, 3> planes{{{pixels->data(), of.width, luma},
                                            {pixels->data() + luma, of.width / 2, luma / 4},
                                            {pixels->data() + luma / 4 * 5, of.width / 2, luma / 4}}};
-        ++lent_;
+        ++lent;
         Frame frame({PixelFormat::kYuv420, of, ColorRange::kFull, ColorMatrix::kBt601}, planes,
-                    std::chrono::steady_clock::now(), [this, pixels] { --lent_; });
+                    std::chrono::steady_clock::now(), [&lent, pixels] { --lent; });
         frame.metadata() = metadata;
         return frame;
     }
@@ -112,6 +115,7 @@ private:
     double rate_ PICAM_GUARDED_BY(mutex_) = 0.0;
     bool still_wanted_ PICAM_GUARDED_BY(mutex_) = false;
     std::atomic<int> lent_{0};
+    std::atomic<int> stills_lent_{0};
 };
 
 class FakeSource : public Source {

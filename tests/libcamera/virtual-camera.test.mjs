@@ -88,6 +88,33 @@ describe('the virtual camera', () => {
     }
   });
 
+  test('two outputs: a still of its own size beside the stream', async (t) => {
+    const site = await start(['--snapshot.size', '1280x720', '--stream.size', '640x480']);
+    try {
+      const viewer = new Viewer(site, { protocols: ['picam.v1'] });
+      await viewer.waitFrames(30);
+      const first = viewer.frames.at(-1);
+      for (let i = 0; i < 20; ++i) {
+        const asked = Date.now();
+        const response = await fetch(`${site.url}/pi.jpg`);
+        assert.equal(response.status, 200);
+        assert.equal(response.headers.get('x-picam-source'), 'stream');
+        assert.equal(jpegSize(await response.arrayBuffer()), '1280x720', site.log);
+        t.diagnostic(`a still after ${Date.now() - asked} ms`);
+      }
+      await viewer.waitFrames(viewer.frames.length + 30);
+      const last = viewer.frames.at(-1);
+      assert.equal(jpegSize(last.jpeg), '640x480');
+      const fps = Number(last.sequence - first.sequence) / ((last.capturedMs - first.capturedMs) / 1000);
+      t.diagnostic(`${fps.toFixed(2)} fps`);
+      assert.ok(fps >= 28 && fps < 32, `${fps} fps`);
+      await viewer.close();
+      await waitFor('a free camera lock', () => lockIsFree(site), kLingerMs + 1000);
+    } finally {
+      await site.stop();
+    }
+  });
+
   test('turned by 90 degrees', async (t) => {
     const site = await start(['--camera.rotation', '90', '--snapshot.size', '480x640', '--stream.size', '480x640']);
     try {
