@@ -166,4 +166,16 @@ std::size_t exifOffset(const std::vector<std::uint8_t> &jpeg)
     return offset != 0 ? offset : 2;
 }
 
+std::shared_ptr<const Exif> ExifCache::of(const PicturePtr &picture)
+{
+    const MutexLock lock(mutex_);
+    if (picture_.lock() != picture) {
+        picture_ = picture;
+        exif_.reset();
+        if (const std::size_t offset = exifOffset(picture->jpeg); offset != 0)
+            exif_ = std::make_shared<const Exif>(Exif{exifSegment(*picture), offset});
+    }
+    return exif_;
+}
+
 } // namespace picam

@@ -3,9 +3,11 @@
 #pragma once
 
 #include "core/picture.h"
+#include "core/thread_annotations.h"
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace picam {
@@ -15,5 +17,22 @@ namespace picam {
 
 // Where the segment belongs in a JPEG: behind SOI and a JFIF header. 0: nowhere, since the camera has put one in.
 [[nodiscard]] std::size_t exifOffset(const std::vector<std::uint8_t> &jpeg);
+
+struct Exif {
+    std::vector<std::uint8_t> segment;
+    std::size_t offset = 0; // of the JPEG's byte that it goes in front of
+};
+
+// Many ask for the same picture: its EXIF is made once.
+class ExifCache {
+public:
+    // Empty when the picture brings its own.
+    [[nodiscard]] std::shared_ptr<const Exif> of(const PicturePtr &picture);
+
+private:
+    Mutex mutex_;
+    std::weak_ptr<const Picture> picture_ PICAM_GUARDED_BY(mutex_);
+    std::shared_ptr<const Exif> exif_ PICAM_GUARDED_BY(mutex_);
+};
 
 } // namespace picam

@@ -86,9 +86,11 @@ void sendResponse(int fd, int request, const StillResponse &response)
                              {text, response.text.size()}}};
     if (response.picture) {
         const auto &jpeg = response.picture->jpeg;
-        runs[1] = {jpeg.data(), response.exif_offset};
-        runs[2] = {response.exif.data(), response.exif.size()};
-        runs[3] = {jpeg.data() + response.exif_offset, jpeg.size() - response.exif_offset};
+        const std::size_t before = response.exif ? response.exif->offset : 0;
+        runs[1] = {jpeg.data(), before};
+        if (response.exif)
+            runs[2] = {response.exif->segment.data(), response.exif->segment.size()};
+        runs[3] = {jpeg.data() + before, jpeg.size() - before};
     }
 
     std::vector<RecordHeader> headers(kRecordsPerWrite + 2);

@@ -41,11 +41,15 @@ Expected<void> serve(const Settings &settings, const sigset_t &signals)
     if (!camera)
         return tl::unexpected<Error>(std::move(camera.error()));
     const Stills stills(settings, *store, **camera);
+    ExifCache exifs;
     auto server = FcgiServer::create(listen_fd, settings.snapshot.threads, [&](const StillRequest &request) {
         const Expected<Still> still = wantsPicture(request) ? stills.get() : Expected<Still>(Still{});
         if (!still)
             log::warning("no still: {}", still.error().message);
-        return respond(request, still, {settings.instance, settings.snapshot.exif}, std::chrono::steady_clock::now());
+        std::shared_ptr<const Exif> exif;
+        if (settings.snapshot.exif && still && still->picture)
+            exif = exifs.of(still->picture);
+        return respond(request, still, std::move(exif), settings.instance, std::chrono::steady_clock::now());
     });
     if (!server)
         return tl::unexpected<Error>(std::move(server.error()));

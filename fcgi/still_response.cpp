@@ -1,7 +1,5 @@
 #include "fcgi/still_response.h"
 
-#include "fcgi/exif.h"
-
 #include <algorithm>
 #include <array>
 #include <ctime>
@@ -104,8 +102,8 @@ bool wantsPicture(const StillRequest &request)
     return request.method == "GET" || request.method == "HEAD";
 }
 
-StillResponse respond(const StillRequest &request, const Expected<Still> &still, const ResponseOptions &options,
-                      MonotonicTime now)
+StillResponse respond(const StillRequest &request, const Expected<Still> &still, std::shared_ptr<const Exif> exif,
+                      std::string_view instance, MonotonicTime now)
 {
     const bool head_only = request.method == "HEAD";
     if (!wantsPicture(request))
@@ -120,7 +118,7 @@ StillResponse respond(const StillRequest &request, const Expected<Still> &still,
     const Picture &picture = *still->picture;
     // The length tells a still from the stream's frame beside it, and one with EXIF from one without.
     const std::string tag = fmt::format("\"{:x}-{:x}-{:x}{}\"", picture.sequence, millisecondsOf(picture.captured_wall),
-                                        picture.jpeg.size(), options.exif ? "e" : "");
+                                        picture.jpeg.size(), exif ? "e" : "");
     const std::string modified = httpDate(picture.captured_wall);
     const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now - picture.captured).count();
     const std::string about = fmt::format(
@@ -134,16 +132,14 @@ StillResponse respond(const StillRequest &request, const Expected<Still> &still,
         response.head = "Status: 304 Not Modified\r\n" + about + "\r\n";
         return response;
     }
-    if (options.exif)
-        response.exif_offset = exifOffset(picture.jpeg);
-    if (response.exif_offset != 0)
-        response.exif = exifSegment(picture);
     response.head = fmt::format("Status: 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n{}"
                                 "Content-Disposition: inline; filename=\"{}-{}.jpg\"\r\n\r\n",
-                                picture.jpeg.size() + response.exif.size(), about, options.instance,
+                                picture.jpeg.size() + (exif ? exif->segment.size() : 0), about, instance,
                                 fileTime(picture.captured_wall));
-    if (!head_only)
+    if (!head_only) {
         response.picture = still->picture;
+        response.exif = std::move(exif);
+    }
     return response;
 }
 

@@ -2,13 +2,12 @@
 #pragma once
 
 #include "core/error.h"
+#include "fcgi/exif.h"
 #include "fcgi/stills.h"
 
-#include <cstddef>
-#include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace picam {
 
@@ -18,22 +17,17 @@ struct StillRequest {
 };
 
 struct StillResponse {
-    std::string head;               // "Status: 200 OK\r\n…\r\n\r\n"
-    std::string text;               // the body of an error
-    PicturePtr picture;             // the body of a 200 to GET; may be empty
-    std::vector<std::uint8_t> exif; // goes into the picture, in front of its byte `exif_offset`; may be empty
-    std::size_t exif_offset = 0;
-};
-
-struct ResponseOptions {
-    std::string instance; // names the file that a browser saves
-    bool exif = true;
+    std::string head;                 // "Status: 200 OK\r\n…\r\n\r\n"
+    std::string text;                 // the body of an error
+    PicturePtr picture;               // the body of a 200 to GET; may be empty
+    std::shared_ptr<const Exif> exif; // goes into the picture; may be empty
 };
 
 // Whether the method needs a picture at all.
 [[nodiscard]] bool wantsPicture(const StillRequest &request);
 
+// `exif` of the picture, or empty; `instance` names the file that a browser saves.
 [[nodiscard]] StillResponse respond(const StillRequest &request, const Expected<Still> &still,
-                                    const ResponseOptions &options, MonotonicTime now);
+                                    std::shared_ptr<const Exif> exif, std::string_view instance, MonotonicTime now);
 
 } // namespace picam

@@ -36,29 +36,37 @@ Expected<Still> Stills::fromStore(MonotonicTime asked) const
         const auto still = store_.newestEntry(FrameStore::Kind::kStillSize);
         if (!still || !*still || (*still)->picture->captured + tag.interval < asked)
             return fail(ErrorKind::kTimeout, "the still beside the stream is not ready");
-        return copied(FrameStore::Kind::kStillSize, StillOrigin::kStream);
+        return copied(FrameStore::Kind::kStillSize, *(*still)->picture, StillOrigin::kStream);
     }
     if (tag.stream) {
         const bool fresh = known.captured + tag.interval >= asked;
         const bool settled = known.settled || Clock::now() - asked >= settings_.snapshot.settle;
         if (!fresh || !settled)
             return fail(ErrorKind::kTimeout, "the stream's picture is not ready");
-        return copied(FrameStore::Kind::kSequence, StillOrigin::kStream);
+        return copied(FrameStore::Kind::kSequence, known, StillOrigin::kStream);
     }
     if (known.captured + camera_.interval() >= asked)
-        return copied(FrameStore::Kind::kSequence, StillOrigin::kCapture);
+        return copied(FrameStore::Kind::kSequence, known, StillOrigin::kCapture);
     if (known.captured + settings_.snapshot.max_age >= asked)
-        return copied(FrameStore::Kind::kSequence, StillOrigin::kCache);
+        return copied(FrameStore::Kind::kSequence, known, StillOrigin::kCache);
     return fail(ErrorKind::kTimeout, "the picture in the frame store is too old");
 }
 
-Expected<Still> Stills::copied(FrameStore::Kind kind, StillOrigin origin) const
+Expected<Still> Stills::copied(FrameStore::Kind kind, const Picture &known, StillOrigin origin) const
 {
+    {
+        const MutexLock lock(mutex_);
+        const PicturePtr last = last_copied_.lock();
+        if (last && last->sequence == known.sequence && last->captured == known.captured && last->size == known.size)
+            return Still{last, origin};
+    }
     auto stored = store_.newest(kind);
     if (!stored)
         return tl::unexpected<Error>(std::move(stored.error()));
     if (!*stored)
         return fail(ErrorKind::kTimeout, "no picture in the frame store");
+    const MutexLock lock(mutex_);
+    last_copied_ = (*stored)->picture;
     return Still{(*stored)->picture, origin};
 }
 

@@ -4,8 +4,10 @@
 
 #include "core/frame_store.h"
 #include "core/settings.h"
+#include "core/thread_annotations.h"
 #include "fcgi/still_camera.h"
 
+#include <memory>
 #include <optional>
 
 namespace picam {
@@ -32,12 +34,15 @@ public:
 
 private:
     [[nodiscard]] Expected<Still> fromStore(MonotonicTime asked) const;
-    [[nodiscard]] Expected<Still> copied(FrameStore::Kind kind, StillOrigin origin) const;
+    [[nodiscard]] Expected<Still> copied(FrameStore::Kind kind, const Picture &known, StillOrigin origin) const;
     [[nodiscard]] std::optional<Still> fromStream(MonotonicTime asked, MonotonicTime deadline) const;
 
     const Settings settings_;
     const FrameStore &store_;
     StillCamera &camera_;
+
+    mutable Mutex mutex_;
+    mutable std::weak_ptr<const Picture> last_copied_ PICAM_GUARDED_BY(mutex_); // shared by all who ask meanwhile
 };
 
 } // namespace picam

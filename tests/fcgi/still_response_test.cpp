@@ -20,7 +20,7 @@ Still someStill()
 
 StillResponse respondTo(std::string_view method, std::string_view if_none_match = {})
 {
-    return respond({method, if_none_match}, someStill(), {"pi", false}, MonotonicTime(1000s + 40ms));
+    return respond({method, if_none_match}, someStill(), nullptr, "pi", MonotonicTime(1000s + 40ms));
 }
 
 bool has(const StillResponse &response, const std::string &line)
@@ -56,15 +56,18 @@ TEST(StillResponse, HeadHasNoBody)
 TEST(StillResponse, ExifGoesIntoThePicture)
 {
     const Expected<Still> still = someStill();
-    const auto with = respond({"GET", {}}, still, {"pi", true}, MonotonicTime(1000s));
-    EXPECT_EQ(with.exif_offset, 2U);
-    ASSERT_FALSE(with.exif.empty());
-    EXPECT_TRUE(has(with, "Content-Length: " + std::to_string(4 + with.exif.size())));
+    ExifCache exifs;
+    const auto exif = exifs.of(still->picture);
+    ASSERT_TRUE(exif);
+    EXPECT_EQ(exifs.of(still->picture), exif); // made once
+    EXPECT_NE(exifs.of(someStill().picture), exif);
+    const auto with = respond({"GET", {}}, still, exif, "pi", MonotonicTime(1000s));
+    EXPECT_EQ(with.exif, exif);
+    EXPECT_TRUE(has(with, "Content-Length: " + std::to_string(4 + exif->segment.size())));
     EXPECT_TRUE(has(with, "ETag: \"1234-18bcfe5687b-4e\"")) << with.head;
-    EXPECT_EQ(respond({"HEAD", {}}, still, {"pi", true}, MonotonicTime(1000s)).head, with.head);
-    const auto without = respond({"GET", {}}, still, {"pi", false}, MonotonicTime(1000s));
-    EXPECT_TRUE(without.exif.empty());
-    EXPECT_TRUE(has(without, "Content-Length: 4"));
+    const auto head = respond({"HEAD", {}}, still, exif, "pi", MonotonicTime(1000s));
+    EXPECT_EQ(head.head, with.head);
+    EXPECT_FALSE(head.exif);
 }
 
 TEST(StillResponse, UnchangedIs304)
@@ -93,7 +96,7 @@ TEST(StillResponse, OtherMethodsAreRefused)
 
 TEST(StillResponse, WithoutAPictureItSaysWhy)
 {
-    const auto response = respond({"GET", {}}, fail(ErrorKind::kNoCamera, "there is no camera"), {"pi", true}, {});
+    const auto response = respond({"GET", {}}, fail(ErrorKind::kNoCamera, "there is no camera"), nullptr, "pi", {});
     EXPECT_TRUE(has(response, "Status: 503 Service Unavailable"));
     EXPECT_TRUE(has(response, "Retry-After: 2"));
     EXPECT_EQ(response.text, "No picture: there is no camera.\n");

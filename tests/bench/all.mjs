@@ -1,0 +1,23 @@
+// The benchmarks named on the command line, or all: one table.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { heading } from './bench.mjs';
+import { encode } from './encode.mjs';
+import { stills } from './stills.mjs';
+
+const all = { encode, stills };
+const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(all);
+for (const name of names) {
+  if (!all[name]) {
+    console.error(`there is no benchmark ${name}: ${Object.keys(all).join(', ')}`);
+    process.exit(1);
+  }
+}
+heading();
+for (const name of names) {
+  const folder = mkdtempSync('/dev/shm/picam-bench.');
+  try {
+    await all[name](folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
