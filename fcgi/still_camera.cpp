@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <exception>
 #include <fmt/format.h>
+#include <utility>
 
 namespace picam {
 namespace {
@@ -15,6 +16,9 @@ using Clock = std::chrono::steady_clock;
 // Nothing is encoded at this rate; it only keeps exposure and white balance going.
 constexpr double kIdleFps = 5.0;
 constexpr auto kIdleAfter = std::chrono::seconds(3); // longer than most pages' refresh
+// Whoever waits for the camera takes so long at most to be woken and to lock it. Else a worker that is asked all the
+// time could take it back each time before that one looks (tests/model: NO_WAY).
+constexpr auto kMakeWay = std::chrono::milliseconds(250);
 
 // Tells whoever waits for the camera lock that it is free; lives longer than the session that holds it.
 class LockRelease {
@@ -49,7 +53,8 @@ Expected<std::unique_ptr<StillCamera>> StillCamera::create(const Settings &setti
 }
 
 StillCamera::StillCamera(const Settings &settings, FrameStore &store, SourceFactory factory, JpegEncoder encoder)
-    : settings_(settings), store_(store), factory_(std::move(factory)), encoder_(std::move(encoder))
+    : settings_(settings), store_(store), factory_(std::move(factory)), encoder_(std::move(encoder)),
+      seen_wish_(store.value(FrameStore::Word::kCameraWish))
 {
 }
 
@@ -130,9 +135,13 @@ void StillCamera::run()
 
 Expected<void> StillCamera::holdCamera()
 {
-    // Before the lock is tried: a wish that is uttered while we take it must not be missed.
+    // Before the lock is tried: a wish that is uttered while we take it must not be missed (tests/model: LATE_WORDS).
     const std::uint32_t camera_wish = store_.value(FrameStore::Word::kCameraWish);
     const std::uint32_t still_wish = store_.value(FrameStore::Word::kStillWish);
+    if (std::exchange(seen_wish_, camera_wish) != camera_wish)
+        makes_way_until_ = Clock::now() + kMakeWay;
+    if (Clock::now() < makes_way_until_)
+        return fail(ErrorKind::kInterrupted, "another process wants the camera");
     auto lock = CameraLock::tryTake(settings_.lockPath(), "picam-snapshot");
     if (!lock)
         return tl::unexpected<Error>(std::move(lock.error()));
@@ -210,16 +219,23 @@ Expected<void> StillCamera::holdCamera()
             break;
         }
     }
+    bool yielding = false;
     {
         const MutexLock guard(mutex_);
         session_ = nullptr;
         closing_ = true;
-        if (yield_ && result)
-            result = fail(ErrorKind::kInterrupted, "another process has the camera");
+        yielding = yield_ && result;
         latest_.reset(); // what is asked for from now on is not older than this
     }
+    // Before the camera is given up: whoever asks later may have it again (tests/model: LATE_ANSWER).
+    if (yielding)
+        answer(fail(ErrorKind::kInterrupted, "another process has the camera"));
     store_.signal(FrameStore::Word::kStillWish); // wakes the watcher, which then sees closing_
     watcher.join();
+    if (const std::uint32_t wish = store_.value(FrameStore::Word::kCameraWish); wish != seen_wish_) {
+        seen_wish_ = wish;
+        makes_way_until_ = Clock::now() + kMakeWay;
+    }
     log::info("camera closed: {}", reason);
     return result;
 }

@@ -58,7 +58,10 @@ private:
     const Settings settings_;
     FrameStore &store_;
     const SourceFactory factory_;
-    JpegEncoder encoder_; // camera thread only
+    // Camera thread only.
+    JpegEncoder encoder_;
+    std::uint32_t seen_wish_ = 0;     // the value of kCameraWish that was heeded last
+    MonotonicTime makes_way_until_{}; // whoever wished for the camera has so long to take it
 
     Mutex mutex_;
     std::condition_variable camera_wake_; // the camera thread waits here

@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
+#include <iostream>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <thread>
@@ -323,29 +325,34 @@ TEST(FrameStore, WakesAnotherProcess)
 }
 
 // Readers against a writer at full speed; the pictures' lengths differ, so that a mix of two shows at its end too.
+// STORE_RACE_SECONDS makes it a long run, of a million reads at least.
 TEST(FrameStore, NoTornPictureAtFullSpeed)
 {
+    const char *const seconds = std::getenv("STORE_RACE_SECONDS");
+    const std::chrono::seconds least(seconds != nullptr ? std::atoi(seconds) : 0);
+    const std::uint64_t reads_each = seconds != nullptr ? 500'000 : 20'000;
     const TempDir dir;
     auto writer = FrameStore::open(dir.file("s"));
     ASSERT_TRUE(writer);
     std::atomic<bool> stop{false};
     std::thread writing([&] {
         for (std::uint8_t i = 0; !stop; ++i)
-            if (!writer->publish(numbered(i, 2000U + i * 100U), {}))
+            if (!writer->publish(numbered(i, 2000U + i * 10U), {}))
                 stop = true;
     });
     std::vector<std::thread> reading;
-    std::atomic<int> torn{0};
-    std::atomic<int> whole{0};
+    std::atomic<std::uint64_t> torn{0};
+    std::atomic<std::uint64_t> whole{0};
+    const auto begun = steady_clock::now();
     for (int r = 0; r < 2; ++r)
         reading.emplace_back([&] {
             auto reader = FrameStore::open(dir.file("s"));
             std::uint64_t last = 0;
-            for (int i = 0; reader && i < 20000; ++i) {
+            for (std::uint64_t i = 0; reader && (i < reads_each || steady_clock::now() < begun + least); ++i) {
                 const PicturePtr picture = newestOf(*reader);
                 if (!picture)
                     continue;
-                if (!isWhole(*picture) || picture->jpeg.size() != 2000U + picture->jpeg[0] * 100U ||
+                if (!isWhole(*picture) || picture->jpeg.size() != 2000U + picture->jpeg[0] * 10U ||
                     picture->sequence < last)
                     ++torn;
                 last = picture->sequence;
@@ -354,10 +361,12 @@ TEST(FrameStore, NoTornPictureAtFullSpeed)
         });
     for (auto &thread : reading)
         thread.join();
+    EXPECT_FALSE(stop); // the writer never failed
     stop = true;
     writing.join();
-    EXPECT_EQ(torn, 0);
-    EXPECT_GT(whole, 1000);
+    std::cout << whole << " pictures read whole\n";
+    EXPECT_EQ(torn, 0U);
+    EXPECT_GT(whole, reads_each);
 }
 
 } // namespace

@@ -1,0 +1,192 @@
+// Peers that misuse the worker's FastCGI socket: after each of them everybody else is served as before, by the same
+// process, with no descriptor left open.
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import net from 'node:net';
+import { after, before, describe, test } from 'node:test';
+import { jpegSize, Site, waitFor } from '../integration/harness.mjs';
+
+const kBegin = 1;
+const kAbort = 2;
+const kEnd = 3;
+const kParams = 4;
+const kStdin = 5;
+const kStdout = 6;
+const kGetValues = 9;
+const kServedWithinMs = 2000;
+const kThreads = 4;
+
+// FastCGI, section 3.3: version, type, request, content length, padding length, reserved.
+function record(type, content = Buffer.alloc(0), { request = 1, version = 1, length = content.length } = {}) {
+  return Buffer.concat([Buffer.from([version, type, request >> 8, request & 255, length >> 8, length & 255, 0, 0]), content]);
+}
+
+const begin = (request = 1) => record(kBegin, Buffer.from([0, 1, 0, 0, 0, 0, 0, 0]), { request });
+
+function nameLength(length) {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE((length | 0x80000000) >>> 0);
+  return length < 128 ? Buffer.from([length]) : bytes;
+}
+
+function params(values) {
+  const all = Buffer.concat(Object.entries(values).flatMap(([name, value]) =>
+    [nameLength(name.length), nameLength(value.length), Buffer.from(name), Buffer.from(value)]));
+  const records = [];
+  for (let at = 0; at < all.length; at += 60000) records.push(record(kParams, all.subarray(at, at + 60000)));
+  return Buffer.concat([...records, record(kParams)]);
+}
+
+const request = (values) => Buffer.concat([begin(), params({ REQUEST_METHOD: 'GET', ...values }), record(kStdin)]);
+
+// The output and the end of an answer, from all that came.
+function parse(bytes) {
+  let output = Buffer.alloc(0);
+  let ended = false;
+  for (let at = 0; at + 8 <= bytes.length;) {
+    const length = bytes.readUInt16BE(at + 4);
+    if (bytes[at + 1] === kStdout) output = Buffer.concat([output, bytes.subarray(at + 8, at + 8 + length)]);
+    if (bytes[at + 1] === kEnd) ended = true;
+    at += 8 + length + bytes[at + 6];
+  }
+  const split = output.indexOf('\r\n\r\n');
+  return { ended, head: output.subarray(0, split).toString('latin1'), body: output.subarray(split + 4) };
+}
+
+describe('the FastCGI socket', () => {
+  let site;
+  let pid;
+  let descriptors;
+  const countDescriptors = () => readdirSync(`/proc/${pid}/fd`).length;
+  const open = async () => {
+    const socket = net.connect(site.socket('snapshot'));
+    socket.on('error', () => {}); // the worker hangs up on some of these
+    await once(socket, 'connect');
+    return socket;
+  };
+  const closed = (socket) => new Promise((resolve) => { socket.on('close', resolve).resume(); }); // whatever went wrong
+  // Everything until the worker closes.
+  const exchange = async (...pieces) => {
+    const socket = await open();
+    const got = [];
+    socket.on('data', (data) => got.push(data));
+    for (const piece of pieces) socket.write(piece);
+    await closed(socket);
+    return parse(Buffer.concat(got));
+  };
+  const stillServed = async () => {
+    const begun = Date.now();
+    const { ended, head, body } = await exchange(request());
+    assert.match(head, /^Status: 200/);
+    assert.ok(ended);
+    assert.equal(jpegSize(body), '320x240');
+    assert.ok(Date.now() - begun <= kServedWithinMs, `${Date.now() - begun} ms`);
+    await waitFor('closed descriptors', () => countDescriptors() <= descriptors);
+    assert.ok(site.snapshot.running && site.snapshot.process.pid === pid);
+  };
+
+  before(async () => {
+    site = await Site.start(['--snapshot.size', '320x240', '--snapshot.settle', '0s', '--snapshot.linger', '60s',
+      '--snapshot.threads', String(kThreads)], { nginx: false });
+    pid = site.snapshot.process.pid;
+    await exchange(request()); // the camera's own descriptors are open from here on
+    descriptors = countDescriptors();
+    await stillServed();
+  });
+  after(() => site?.stop());
+
+  test('peers that say nothing, one byte, or half of their parameters, and stall', async () => {
+    const says = [Buffer.alloc(0), Buffer.from([1]), Buffer.concat([begin(), record(kParams, Buffer.alloc(0), { length: 500 })])];
+    const stalled = async (count) => Promise.all(Array.from({ length: count }, async (_, i) => {
+      const socket = await open();
+      socket.write(says[i % says.length]);
+      return socket;
+    }));
+    // Fewer than the threads: nobody else notices.
+    const few = await stalled(kThreads - 1);
+    const begun = Date.now();
+    assert.match((await exchange(request())).head, /^Status: 200/);
+    assert.ok(Date.now() - begun <= kServedWithinMs);
+    // More: until their time is up.
+    const many = await stalled(3 * kThreads);
+    assert.match((await exchange(request())).head, /^Status: 200/);
+    await Promise.all([...few, ...many].map((socket) => (socket.closed ? null : closed(socket))));
+    await stillServed();
+  });
+
+  test('a viewer who leaves, at every point of its request', async () => {
+    const whole = request({ QUERY_STRING: 'a=b' });
+    for (let length = 0; length <= whole.length; ++length) {
+      const socket = await open();
+      socket.end(whole.subarray(0, length));
+      if (length % 2) socket.destroy();
+      else socket.resume();
+    }
+    await stillServed();
+  });
+
+  test('a viewer who leaves in the middle of the answer', async () => {
+    for (let i = 0; i < 50; ++i) {
+      const socket = await open();
+      socket.write(request());
+      await once(socket, 'data');
+      socket.destroy();
+    }
+    await stillServed();
+  });
+
+  test('200 at once', async () => {
+    const answers = await Promise.all(Array.from({ length: 200 }, () => exchange(request())));
+    for (const { head, body } of answers) {
+      assert.match(head, /^Status: 200/);
+      assert.equal(jpegSize(body), '320x240');
+    }
+    await stillServed();
+  });
+
+  test('a body of 10 MB, 64 KB of headers, 64 KB of query', async () => {
+    const body = Buffer.concat(Array.from({ length: 160 }, () => record(kStdin, Buffer.alloc(65535, 120))));
+    const posted = await exchange(begin(), params({ REQUEST_METHOD: 'POST', CONTENT_LENGTH: '10485600' }), body, record(kStdin));
+    assert.ok(posted.head === '' || /^Status: 405/.test(posted.head), posted.head); // it need not read what it refuses
+    await stillServed();
+    const headers = Object.fromEntries(Array.from({ length: 64 }, (_, i) => [`HTTP_X_${i}`, 'y'.repeat(1000)]));
+    assert.match((await exchange(request(headers))).head, /^Status: 200/);
+    assert.match((await exchange(request({ QUERY_STRING: 'q'.repeat(65536) }))).head, /^Status: 200/);
+    await stillServed();
+  });
+
+  test('every method', async () => {
+    for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'TRACE', 'CONNECT', 'get', '', 'G'.repeat(5000)]) {
+      const { head, body } = await exchange(request({ REQUEST_METHOD: method }));
+      assert.match(head, /^Status: 405[^]*Allow: GET, HEAD/, method.slice(0, 10));
+      assert.ok(body.length > 0);
+    }
+    const head = await exchange(request({ REQUEST_METHOD: 'HEAD' }));
+    assert.match(head.head, /^Status: 200[^]*Content-Length: \d\d/);
+    assert.equal(head.body.length, 0);
+    await stillServed();
+  });
+
+  test('records that make no sense', async () => {
+    const nonsense = [
+      Buffer.alloc(5000, 0x5a), Buffer.alloc(70000), Buffer.alloc(70000, 255),
+      record(kBegin, Buffer.from([0, 1, 0, 0, 0, 0, 0, 0]), { version: 9 }),
+      record(kBegin, Buffer.from([0, 7, 0, 0, 0, 0, 0, 0])), record(77, randomBytes(100)),
+      record(kGetValues, Buffer.from([14, 0, ...Buffer.from('FCGI_MAX_CONNS')]), { request: 0 }),
+      Buffer.concat([begin(), record(kAbort)]), Buffer.concat([begin(1), begin(2), params({ REQUEST_METHOD: 'GET' })]),
+      Buffer.concat([begin(), record(kParams, Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]))]),
+      Buffer.concat([begin(), record(kParams, Buffer.from([200, 200, 65, 66])), record(kParams)]),
+      record(kStdin, randomBytes(100)), Buffer.concat([begin(), params({}), record(kStdin)]),
+    ];
+    for (const bytes of nonsense) {
+      const socket = await open();
+      socket.end(bytes);
+      await closed(socket);
+    }
+    // Not tried: a parameter that claims gigabytes. libfcgi asks for them and ends the process when it gets none; only
+    // nginx's group can say such a thing here.
+    await stillServed();
+  });
+});
