@@ -131,6 +131,11 @@ std::int64_t nanoseconds(Duration duration)
     return std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count();
 }
 
+std::uint32_t monotonicMs()
+{
+    return static_cast<std::uint32_t>(nanoseconds(std::chrono::steady_clock::now().time_since_epoch()) / 1'000'000);
+}
+
 class RealStoreFile : public StoreFile {
 public:
     explicit RealStoreFile(int fd) : fd_(fd) {}
@@ -422,6 +427,29 @@ void FrameStore::signal(Word word) const
         static_cast<void>(state_->file->write(&next, sizeof(next), wordOffset(word)));
     }
     ::syscall(kFutexCall, address, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+}
+
+void FrameStore::wishForCamera() const
+{
+    const std::uint32_t now = monotonicMs();
+    static_cast<void>(state_->file->write(&now, sizeof(now), offsetof(StoreHeader, wished_ms)));
+    signal(Word::kCameraWish);
+    signal(Word::kStillWish);
+}
+
+void FrameStore::wishIsGranted() const
+{
+    constexpr std::uint32_t kNoWish = 0;
+    static_cast<void>(state_->file->write(&kNoWish, sizeof(kNoWish), offsetof(StoreHeader, wished_ms)));
+}
+
+bool FrameStore::isCameraWished(std::chrono::milliseconds time) const
+{
+    std::uint32_t wished = 0;
+    if (state_->file->read(&wished, sizeof(wished), offsetof(StoreHeader, wished_ms)) !=
+        static_cast<long>(sizeof(wished)))
+        return false;
+    return wished != 0 && monotonicMs() - wished < static_cast<std::uint32_t>(time.count());
 }
 
 } // namespace picam

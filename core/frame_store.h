@@ -65,11 +65,10 @@ public:
     void waitChanged(Word word, std::uint32_t seen, std::optional<MonotonicTime> deadline) const;
     void signal(Word word) const;
     // Asks whoever holds the camera to give it up. A holder waits on kStillWish alone and looks at kCameraWish then.
-    void wishForCamera() const
-    {
-        signal(Word::kCameraWish);
-        signal(Word::kStillWish);
-    }
+    void wishForCamera() const;
+    void wishIsGranted() const; // by whoever wished, with the lock in hand
+    // Whether somebody wished for it within the last `time`, and has it not yet.
+    [[nodiscard]] bool isCameraWished(std::chrono::milliseconds time) const;
 
 private:
     struct State;

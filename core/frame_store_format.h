@@ -37,10 +37,11 @@ struct StoreHeader {
     std::uint32_t event;       // a picture was published, or the camera was given up
     std::uint32_t camera_wish; // somebody waits for the camera lock
     std::uint32_t still_wish;  // somebody wants a picture, or the camera: holders wait on this one
-    std::uint32_t reserved[5];
+    std::uint32_t wished_ms;   // when it was wished for last: CLOCK_MONOTONIC in ms, modulo 2^32; 0: granted
+    std::uint32_t reserved[4];
 };
 static_assert(sizeof(StoreHeader) == 64 && std::is_trivially_copyable_v<StoreHeader>);
-static_assert(offsetof(StoreHeader, event) == 32 && offsetof(StoreHeader, camera_wish) == 36);
+static_assert(offsetof(StoreHeader, event) == 32 && offsetof(StoreHeader, wished_ms) == 44);
 
 enum class SlotState : std::uint32_t { kEmpty = 0, kWriting = 1, kWhole = 2 };
 

@@ -37,10 +37,8 @@ Expected<void> serve(const Settings &settings, const sigset_t &signals)
         listen_fd = socket->fd();
     }
 
-    auto camera = StillCamera::create(settings, *store, [&settings] { return createSource(settings.camera); });
-    if (!camera)
-        return tl::unexpected<Error>(std::move(camera.error()));
-    const Stills stills(settings, *store, **camera);
+    const auto camera = StillCamera::create(settings, *store, [&settings] { return createSource(settings.camera); });
+    const Stills stills(settings, *store, *camera);
     ExifCache exifs;
     auto server = FcgiServer::create(listen_fd, settings.snapshot.threads, [&](const StillRequest &request) {
         const Expected<Still> still = wantsPicture(request) ? stills.get() : Expected<Still>(Still{});
@@ -59,7 +57,7 @@ Expected<void> serve(const Settings &settings, const sigset_t &signals)
     int signal = 0;
     ::sigwait(&signals, &signal);
     log::info("stopping");
-    (*camera)->stop(); // first: whoever waits for a picture is told, so that the server's threads end
+    camera->stop(); // first: whoever waits for a picture is told, so that the server's threads end
     return {};
 }
 

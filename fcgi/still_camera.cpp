@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <exception>
 #include <fmt/format.h>
-#include <utility>
+#include <malloc.h>
 
 namespace picam {
 namespace {
@@ -34,13 +34,9 @@ private:
 
 } // namespace
 
-Expected<std::unique_ptr<StillCamera>> StillCamera::create(const Settings &settings, FrameStore &store,
-                                                           SourceFactory factory)
+std::unique_ptr<StillCamera> StillCamera::create(const Settings &settings, FrameStore &store, SourceFactory factory)
 {
-    auto encoder = JpegEncoder::create();
-    if (!encoder)
-        return tl::unexpected<Error>(std::move(encoder.error()));
-    std::unique_ptr<StillCamera> camera(new StillCamera(settings, store, std::move(factory), std::move(*encoder)));
+    std::unique_ptr<StillCamera> camera(new StillCamera(settings, store, std::move(factory)));
     camera->thread_ = std::thread([raw = camera.get()] {
         try {
             raw->run();
@@ -52,9 +48,8 @@ Expected<std::unique_ptr<StillCamera>> StillCamera::create(const Settings &setti
     return camera;
 }
 
-StillCamera::StillCamera(const Settings &settings, FrameStore &store, SourceFactory factory, JpegEncoder encoder)
-    : settings_(settings), store_(store), factory_(std::move(factory)), encoder_(std::move(encoder)),
-      seen_wish_(store.value(FrameStore::Word::kCameraWish))
+StillCamera::StillCamera(const Settings &settings, FrameStore &store, SourceFactory factory)
+    : settings_(settings), store_(store), factory_(std::move(factory))
 {
 }
 
@@ -129,6 +124,8 @@ void StillCamera::run()
         }
         if (auto held = holdCamera(); !held)
             answer(tl::unexpected<Error>(std::move(held.error())));
+        // What frames and encoder took lies in the allocator's hands; idle, we are as small as at the start.
+        ::malloc_trim(0);
     }
     answer(fail(ErrorKind::kCameraFailed, "the snapshot worker stops"));
 }
@@ -138,9 +135,7 @@ Expected<void> StillCamera::holdCamera()
     // Before the lock is tried: a wish that is uttered while we take it must not be missed (tests/model: LATE_WORDS).
     const std::uint32_t camera_wish = store_.value(FrameStore::Word::kCameraWish);
     const std::uint32_t still_wish = store_.value(FrameStore::Word::kStillWish);
-    if (std::exchange(seen_wish_, camera_wish) != camera_wish)
-        makes_way_until_ = Clock::now() + kMakeWay;
-    if (Clock::now() < makes_way_until_)
+    if (store_.isCameraWished(kMakeWay))
         return fail(ErrorKind::kInterrupted, "another process wants the camera");
     auto lock = CameraLock::tryTake(settings_.lockPath(), "picam-snapshot");
     if (!lock)
@@ -148,6 +143,9 @@ Expected<void> StillCamera::holdCamera()
     if (!*lock)
         return fail(ErrorKind::kInterrupted, "another process has the camera");
     const LockRelease release(store_);
+    auto encoder = JpegEncoder::create();
+    if (!encoder)
+        return tl::unexpected<Error>(std::move(encoder.error()));
     auto source = factory_();
     if (!source)
         return tl::unexpected<Error>(std::move(source.error()));
@@ -208,7 +206,7 @@ Expected<void> StillCamera::holdCamera()
             session->setFrameRate(settings_.stream.fps);
         }
         last_asked = Clock::now();
-        result = takePicture(*session, settling, since);
+        result = takePicture(*session, *encoder, settling, since);
         last_asked = Clock::now();
         if (!result && result.error().kind == ErrorKind::kInterrupted) {
             result = {};
@@ -232,15 +230,12 @@ Expected<void> StillCamera::holdCamera()
         answer(fail(ErrorKind::kInterrupted, "another process has the camera"));
     store_.signal(FrameStore::Word::kStillWish); // wakes the watcher, which then sees closing_
     watcher.join();
-    if (const std::uint32_t wish = store_.value(FrameStore::Word::kCameraWish); wish != seen_wish_) {
-        seen_wish_ = wish;
-        makes_way_until_ = Clock::now() + kMakeWay;
-    }
     log::info("camera closed: {}", reason);
     return result;
 }
 
-Expected<void> StillCamera::takePicture(CameraSession &session, Settling &settling, MonotonicTime since)
+Expected<void> StillCamera::takePicture(CameraSession &session, JpegEncoder &encoder, Settling &settling,
+                                        MonotonicTime since)
 {
     while (true) {
         auto got = session.nextFrame(MonotonicTime::max());
@@ -251,7 +246,7 @@ Expected<void> StillCamera::takePicture(CameraSession &session, Settling &settli
             continue;
         auto picture = std::make_shared<Picture>();
         const Transform &remaining = session.info().remaining;
-        auto jpeg = encoder_.encode(frame, {settings_.snapshot.quality, remaining});
+        auto jpeg = encoder.encode(frame, {settings_.snapshot.quality, remaining});
         if (!jpeg)
             return tl::unexpected<Error>(std::move(jpeg.error()));
         picture->jpeg = std::move(*jpeg);

@@ -23,8 +23,8 @@ public:
     using SourceFactory = std::function<Expected<std::unique_ptr<Source>>()>;
 
     // `store` must outlive the camera.
-    [[nodiscard]] static Expected<std::unique_ptr<StillCamera>> create(const Settings &settings, FrameStore &store,
-                                                                       SourceFactory factory);
+    [[nodiscard]] static std::unique_ptr<StillCamera> create(const Settings &settings, FrameStore &store,
+                                                             SourceFactory factory);
     StillCamera(const StillCamera &) = delete;
     StillCamera &operator=(const StillCamera &) = delete;
     ~StillCamera(); // after stop(), or stops
@@ -40,7 +40,7 @@ public:
     [[nodiscard]] std::chrono::microseconds interval() const;
 
 private:
-    StillCamera(const Settings &settings, FrameStore &store, SourceFactory factory, JpegEncoder encoder);
+    StillCamera(const Settings &settings, FrameStore &store, SourceFactory factory);
 
     // One who waits; lies on the waiter's stack and is listed while it waits.
     struct Ask {
@@ -51,17 +51,14 @@ private:
 
     void run();
     [[nodiscard]] Expected<void> holdCamera();
-    [[nodiscard]] Expected<void> takePicture(CameraSession &session, Settling &settling, MonotonicTime since);
+    [[nodiscard]] Expected<void> takePicture(CameraSession &session, JpegEncoder &encoder, Settling &settling,
+                                             MonotonicTime since);
     void watchWishes(std::uint32_t camera_wish, std::uint32_t still_wish);
     void answer(const Expected<PicturePtr> &result) PICAM_EXCLUDES(mutex_);
 
     const Settings settings_;
     FrameStore &store_;
     const SourceFactory factory_;
-    // Camera thread only.
-    JpegEncoder encoder_;
-    std::uint32_t seen_wish_ = 0;     // the value of kCameraWish that was heeded last
-    MonotonicTime makes_way_until_{}; // whoever wished for the camera has so long to take it
 
     Mutex mutex_;
     std::condition_variable camera_wake_; // the camera thread waits here

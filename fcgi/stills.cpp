@@ -14,10 +14,11 @@ constexpr auto kHolderCheck = std::chrono::milliseconds(250);
 // A still output that gives nothing for so long is taken as broken: the stream's frame is better than none.
 constexpr auto kStillPatience = std::chrono::seconds(2);
 
-// Whether whoever published it is at it still, and the next is due.
-bool goesOn(const StoredPicture &entry)
+// A stream that goes on has published its next frame by then.
+MonotonicTime nextIsDue(const StoredPicture &entry)
 {
-    return entry.tag.stream && entry.picture->captured + 2 * entry.tag.interval + kHolderCheck >= Clock::now();
+    constexpr std::chrono::microseconds kToEncode{20000};
+    return entry.picture->captured + entry.tag.interval + std::max(kToEncode, entry.tag.interval / 2);
 }
 
 } // namespace
@@ -78,7 +79,7 @@ std::optional<Still> Stills::fromStream(MonotonicTime asked, MonotonicTime deadl
     while (Clock::now() < deadline) {
         const std::uint32_t event = store_.value(FrameStore::Word::kEvent);
         const auto entry = store_.newestEntry();
-        if (!entry || !*entry || !goesOn(**entry))
+        if (!entry || !*entry || !(*entry)->tag.stream || Clock::now() >= nextIsDue(**entry))
             return std::nullopt;
         if (auto still = fromStore(asked); still)
             return *still;
@@ -92,7 +93,7 @@ std::optional<Still> Stills::fromStream(MonotonicTime asked, MonotonicTime deadl
             store_.signal(FrameStore::Word::kStillWish);
             wish_at = Clock::now() + kHolderCheck;
         }
-        store_.waitChanged(FrameStore::Word::kEvent, event, std::min(deadline, Clock::now() + kHolderCheck));
+        store_.waitChanged(FrameStore::Word::kEvent, event, std::min(deadline, nextIsDue(**entry)));
     }
     return std::nullopt;
 }

@@ -104,6 +104,7 @@ void Capture::useCamera()
         return failed(lock.error());
     if (!*lock)
         return waitForLock(seen);
+    store_.wishIsGranted();
     busy_since_.reset();
 
     const auto done = openAndStream(std::move(**lock));

@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { heading } from './bench.mjs';
 import { encode } from './encode.mjs';
 import { stills } from './stills.mjs';
+import { times } from './times.mjs';
 
-const all = { encode, stills };
+const all = { encode, stills, times };
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(all);
 for (const name of names) {
   if (!all[name]) {

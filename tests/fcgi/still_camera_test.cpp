@@ -32,8 +32,8 @@ protected:
     void start()
     {
         camera_.reset();
-        camera_ = *StillCamera::create(settings_, *store_,
-                                       [this] { return Expected<std::unique_ptr<Source>>(fake_.makeSource()); });
+        camera_ = StillCamera::create(settings_, *store_,
+                                      [this] { return Expected<std::unique_ptr<Source>>(fake_.makeSource()); });
     }
     std::future<Expected<PicturePtr>> ask(MonotonicTime since = {})
     {
@@ -243,6 +243,35 @@ TEST_F(StillCameraTest, StoppingAnswersWhoWaits)
     EXPECT_FALSE(asked.get());
     EXPECT_FALSE(camera_->capture({}, steady_clock::now() + 20s));
     EXPECT_TRUE(lockIsFree());
+}
+
+TEST_F(StillCameraTest, WhoeverWishedForTheCameraMayTakeItFirst)
+{
+    auto asked = ask();
+    feed(asked);
+    ASSERT_TRUE(asked.get());
+    store_->wishForCamera();
+    ASSERT_TRUE(lockBecomesFree());
+    const auto refused = ask(steady_clock::now()).get();
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind, ErrorKind::kInterrupted);
+    EXPECT_TRUE(lockIsFree());
+    // Nobody came: the next who asks gets a picture again.
+    Expected<PicturePtr> again = refused;
+    const auto deadline = steady_clock::now() + 20s;
+    while (!again && steady_clock::now() < deadline) {
+        auto next = ask();
+        feed(next);
+        again = next.get();
+    }
+    EXPECT_TRUE(again);
+    // Or it has come and gone.
+    store_->wishForCamera();
+    ASSERT_TRUE(lockBecomesFree());
+    store_->wishIsGranted();
+    auto next = ask(steady_clock::now());
+    feed(next);
+    EXPECT_TRUE(next.get());
 }
 
 // The rules of "a still", with the camera lock in another's hands.
