@@ -32,14 +32,13 @@ struct FreeBytes {
     void operator()(unsigned char *bytes) const { std::free(bytes); } // libexif's allocator is malloc()
 };
 
-// libexif's own value for the tags that every file has; the caller may change it.
-ExifEntry *add(ExifData &data, ExifIfd ifd, ExifTag tag)
+// libexif's own value for the tags that every file has.
+void add(ExifData &data, ExifIfd ifd, ExifTag tag)
 {
     const std::unique_ptr<ExifEntry, DropEntry> entry(exif_entry_new());
     entry->tag = tag;
     exif_content_add_entry(data.ifd[ifd], entry.get());
     exif_entry_initialize(entry.get(), tag);
-    return entry.get(); // the content holds it now
 }
 
 // For tags that libexif does not make by itself: so many bytes, for the caller to fill.

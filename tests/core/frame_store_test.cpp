@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <grp.h>
 #include <gtest/gtest.h>
 #include <iostream>
 #include <sys/stat.h>
@@ -194,6 +195,28 @@ TEST(FrameStore, RefusesWhatIsNoFile)
     ASSERT_EQ(::mkfifo(dir.file("pipe").c_str(), 0600), 0);
     EXPECT_EQ(FrameStore::open(dir.file("pipe")).error().kind, ErrorKind::kIo);
     EXPECT_NE(FrameStore::open(dir.file("none/s")).error().message.find(dir.file("none/s")), std::string::npos);
+}
+
+TEST(FrameStore, AFileOfAnotherUserIsASentence)
+{
+    if (::geteuid() != 0)
+        GTEST_SKIP() << "only root has another user's file at hand";
+    const TempDir dir;
+    ASSERT_EQ(::chmod(dir.path().c_str(), 0777), 0);
+    ASSERT_TRUE(FrameStore::open(dir.file("s")));
+    const pid_t child = ::fork();
+    if (child == 0) {
+        constexpr uid_t kNobody = 65534;
+        if (::setgroups(0, nullptr) != 0 || ::setgid(kNobody) != 0 || ::setuid(kNobody) != 0)
+            ::_exit(2);
+        const auto store = FrameStore::open(dir.file("s"));
+        const bool said = !store && store.error().kind == ErrorKind::kIo &&
+                          store.error().message.find(dir.file("s")) != std::string::npos;
+        ::_exit(said ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
 }
 
 TEST(FrameStore, RefusesAPictureThatDoesNotFit)
