@@ -3,6 +3,7 @@
 // KILLS and SEED choose how often and which moments.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -27,15 +28,16 @@ function random() {
 class Pictures {
   constructor() {
     this.folder = mkdtempSync('/dev/shm/picam-kills.');
-    this.seen = new Set();
+    this.seen = new Map(); // digests, by entity tag
     this.whole = 0;
   }
 
   add(tag, bytes) {
-    if (this.seen.has(tag)) return;
-    this.seen.add(tag);
+    const digest = createHash('sha256').update(bytes).digest('hex');
+    if (this.seen.has(tag)) return assert.equal(digest, this.seen.get(tag), `two pictures called ${tag}`);
+    this.seen.set(tag, digest);
     writeFileSync(path.join(this.folder, `${this.seen.size}.jpg`), bytes);
-    if (this.seen.size % kBatch === 0) this.decode();
+    return this.seen.size % kBatch === 0 ? this.decode() : undefined;
   }
 
   decode() {
