@@ -10,7 +10,6 @@
 #include <utility>
 
 namespace picam {
-
 namespace {
 
 // A signal may come between: the call is made again.

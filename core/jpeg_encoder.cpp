@@ -183,6 +183,24 @@ Expected<Bytes> JpegEncoder::encode(const Frame &frame, const EncodeOptions &opt
     return state_->encodePlanes(*view, quality);
 }
 
+Expected<Picture> JpegEncoder::encodePicture(const Frame &frame, const EncodeOptions &options)
+{
+    auto jpeg = encode(frame, options);
+    if (!jpeg)
+        return tl::unexpected<Error>(std::move(jpeg.error()));
+    Picture picture;
+    picture.jpeg = std::move(*jpeg);
+    // The JPEG knows best: a lossless turn of one that was passed through may have cut its edges.
+    const auto size = jpegSize(picture.jpeg.data(), picture.jpeg.size());
+    if (!size)
+        return tl::unexpected<Error>(size.error());
+    picture.size = *size;
+    picture.captured = frame.captured();
+    picture.captured_wall = wallTimeOf(frame.captured());
+    picture.exposure = exposureOf(frame.metadata());
+    return picture;
+}
+
 Expected<Size> jpegSize(const std::uint8_t *data, std::size_t bytes)
 {
     return readJpegSize(std::span<const std::uint8_t>(data, bytes));

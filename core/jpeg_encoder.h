@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/frame.h"
+#include "core/picture.h"
 
 #include <cstdint>
 #include <memory>
@@ -35,6 +36,8 @@ public:
     // Errors: kCorrupt (not a JPEG, planes too short), kUnsupported (odd, empty or too large), kCameraFailed
     // (TurboJPEG's own message).
     [[nodiscard]] Expected<std::vector<std::uint8_t>> encode(const Frame &frame, const EncodeOptions &options);
+    // The same with all that the frame says: size, times, exposure. Not published, and taken as settled.
+    [[nodiscard]] Expected<Picture> encodePicture(const Frame &frame, const EncodeOptions &options);
 
 private:
     struct State;

@@ -47,7 +47,6 @@ unsigned char *addBytes(ExifData &data, ExifIfd ifd, ExifTag tag, ExifFormat for
     const std::unique_ptr<ExifEntry, DropEntry> entry(exif_entry_new());
     entry->tag = tag;
     exif_content_add_entry(data.ifd[ifd], entry.get());
-    std::free(entry->data);
     entry->format = format;
     entry->components = components;
     entry->size = static_cast<unsigned int>(components * exif_format_get_size(format));

@@ -244,26 +244,17 @@ Expected<void> StillCamera::takePicture(CameraSession &session, JpegEncoder &enc
         Frame frame = std::move(got->frame);
         if (!settling.settled(frame.metadata(), Clock::now()) || frame.captured() < since)
             continue;
-        auto picture = std::make_shared<Picture>();
-        const Transform &remaining = session.info().remaining;
-        auto jpeg = encoder.encode(frame, {settings_.snapshot.quality, remaining});
-        if (!jpeg)
-            return tl::unexpected<Error>(std::move(jpeg.error()));
-        picture->jpeg = std::move(*jpeg);
-        auto size = jpegSize(picture->jpeg.data(), picture->jpeg.size());
-        if (!size)
-            return tl::unexpected<Error>(std::move(size.error()));
-        picture->size = *size;
-        picture->captured = frame.captured();
-        picture->captured_wall = wallTimeOf(frame.captured());
-        picture->exposure = exposureOf(frame.metadata());
+        auto encoded = encoder.encodePicture(frame, {settings_.snapshot.quality, session.info().remaining});
+        if (!encoded)
+            return tl::unexpected<Error>(std::move(encoded.error()));
+        const auto picture = std::make_shared<Picture>(std::move(*encoded));
         frame = Frame();
         auto sequence = store_.publish(*picture, {});
         if (sequence)
             picture->sequence = *sequence;
         else
             log::warning("the still is served, but not shared: {}", sequence.error().message);
-        answer(PicturePtr(std::move(picture)));
+        answer(PicturePtr(picture));
         return {};
     }
 }

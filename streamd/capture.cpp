@@ -210,21 +210,9 @@ Expected<void> Capture::stream(CameraSession &session, JpegEncoder &encoder, Sti
 Expected<Picture> Capture::encode(JpegEncoder &encoder, const Frame &frame, const Transform &transform)
 {
     const auto begun = steady_clock::now();
-    Picture picture;
-    auto jpeg = encoder.encode(frame, {settings_.stream.quality, transform});
-    if (!jpeg)
-        return tl::unexpected<Error>(std::move(jpeg.error()));
-    status_.encoded(steady_clock::now() - begun, jpeg->size());
-    picture.jpeg = std::move(*jpeg);
-    picture.size = transform.apply(frame.format().size);
-    // A passed-through JPEG knows better, above all when a lossless turn has cut its edges.
-    if (frame.format().pixels == PixelFormat::kJpeg) {
-        if (const auto size = jpegSize(picture.jpeg.data(), picture.jpeg.size()))
-            picture.size = *size;
-    }
-    picture.captured = frame.captured();
-    picture.captured_wall = wallTimeOf(frame.captured());
-    picture.exposure = exposureOf(frame.metadata());
+    auto picture = encoder.encodePicture(frame, {settings_.stream.quality, transform});
+    if (picture)
+        status_.encoded(steady_clock::now() - begun, picture->jpeg.size());
     return picture;
 }
 

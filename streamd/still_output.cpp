@@ -62,24 +62,14 @@ Expected<void> StillOutput::takeStill()
     }
     if (!frame)
         return tl::unexpected<Error>(std::move(frame.error()));
-    const Transform &remaining = session_.info().remaining;
-    auto jpeg = encoder_.encode(*frame, {quality_, remaining});
-    if (!jpeg)
-        return tl::unexpected<Error>(std::move(jpeg.error()));
-    Picture picture;
-    picture.jpeg = std::move(*jpeg);
-    auto size = jpegSize(picture.jpeg.data(), picture.jpeg.size());
-    if (!size)
-        return tl::unexpected<Error>(std::move(size.error()));
-    picture.size = *size;
-    picture.captured = frame->captured();
-    picture.captured_wall = wallTimeOf(frame->captured());
-    picture.exposure = exposureOf(frame->metadata());
+    auto picture = encoder_.encodePicture(*frame, {quality_, session_.info().remaining});
+    if (!picture)
+        return tl::unexpected<Error>(std::move(picture.error()));
     *frame = Frame(); // back to the camera
     StoreTag tag;
     tag.stream = true;
     tag.still_size = true;
-    auto published = store_.publish(picture, tag);
+    auto published = store_.publish(*picture, tag);
     if (!published)
         return tl::unexpected<Error>(std::move(published.error()));
     return {};

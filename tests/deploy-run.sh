@@ -27,15 +27,19 @@ until_true() {
 port() { node -e 'const s=require("net").createServer().listen(0,"127.0.0.1",()=>{console.log(s.address().port);s.close()})'; }
 folders() { find /dev/shm /tmp ${XDG_RUNTIME_DIR:+"$XDG_RUNTIME_DIR"} -maxdepth 1 -name 'picam.??????' | sort; }
 ended() { ! kill -0 "$pid" 2>/dev/null; }
+# A process group of its own, so that the signal comes as from a terminal's Ctrl-C; job control keeps SIGINT alive in it.
+begin() {
+    set -m
+    "$top/deploy/run" --port "$number" --camera.source pattern >"$work/log" 2>&1 &
+    pid=$!
+    set +m
+    until_true 60 grep -q "picam is at http://127.0.0.1:$number/" "$work/log" || fail "no line with the address"
+    children=$(pgrep -P "$pid")
+}
 
 before=$(folders)
 number=$(port)
-# A process group of its own, so that the signal comes as from a terminal's Ctrl-C; job control keeps SIGINT alive in it.
-set -m
-"$top/deploy/run" --port "$number" --camera.source pattern >"$work/log" 2>&1 &
-pid=$!
-set +m
-until_true 60 grep -q "picam is at http://127.0.0.1:$number/" "$work/log" || fail "no line with the address"
+begin
 curl -fs -o "$work/still.jpg" "http://127.0.0.1:$number/pi.jpg" || fail "no still"
 [ "$(head -c2 "$work/still.jpg" | od -An -tx1 | tr -d ' ')" = ffd8 ] || fail "the still is no JPEG"
 curl -fs "http://127.0.0.1:$number/" | grep -q picam || fail "no page"
@@ -43,7 +47,6 @@ curl -fs "http://127.0.0.1:$number/" | grep -q picam || fail "no page"
 "$top/deploy/run" --port "$number" --camera.source pattern >"$work/second" 2>&1 && fail "a port in use was no error"
 grep -q "in use\|did not start" "$work/second" || { cp "$work/second" "$work/log"; fail "no sentence about the port"; }
 
-children=$(pgrep -P "$pid")
 if [ "$(id -u)" -eq 0 ]; then
     for program in picam-snapshot picam-streamd; do
         [ "$(stat -c %u "/proc/$(pgrep -P "$pid" "$program")")" != 0 ] || fail "$program runs as root"
@@ -65,12 +68,7 @@ done
 [ "$(folders)" = "$before" ] || fail "a folder is left after an error: $(folders)"
 
 # A program that dies takes the others along, and the command says so.
-set -m
-"$top/deploy/run" --port "$number" --camera.source pattern >"$work/log" 2>&1 &
-pid=$!
-set +m
-until_true 60 grep -q "picam is at" "$work/log" || fail "it did not start again"
-children=$(pgrep -P "$pid")
+begin
 kill -KILL "$(pgrep -P "$pid" picam-streamd)"
 until_true 20 ended || fail "the death of picam-streamd was not noticed"
 pid=
@@ -79,12 +77,7 @@ for child in $children; do
 done
 [ "$(folders)" = "$before" ] || fail "a folder is left: $(folders)"
 # Killed itself, it can clean up nothing, but nobody goes on without it.
-set -m
-"$top/deploy/run" --port "$number" --camera.source pattern >"$work/log" 2>&1 &
-pid=$!
-set +m
-until_true 60 grep -q "picam is at" "$work/log" || fail "it did not start a third time"
-children=$(pgrep -P "$pid")
+begin
 folder=$(comm -13 <(echo "$before") <(folders))
 kill -KILL "$pid"
 for child in $children; do
