@@ -150,25 +150,40 @@ Expected<void> LibcameraSession::configure(const SourceRequest &request, ColorRa
 
 Expected<void> LibcameraSession::allocate()
 {
-    const libcamera::StreamConfiguration &stream = config_->at(0);
-    auto frames = buffersFor(stream, format_);
+    auto frames = buffersFor(config_->at(0), format_);
     if (!frames)
         return tl::unexpected<Error>(std::move(frames.error()));
-    for (Buffer &buffer : *frames) {
-        slots_.emplace_back();
-        Slot &slot = slots_.back();
-        slot.frame = std::move(buffer);
-        slot.request = camera_->createRequest(slots_.size() - 1);
-        if (!slot.request || slot.request->addBuffer(stream.stream(), slot.frame.buffer) != 0)
-            return fail(ErrorKind::kCameraFailed, fmt::format("the camera {} takes no requests", name_));
-    }
     if (still_format_) {
         auto stills = buffersFor(config_->at(1), *still_format_);
         if (!stills)
             return tl::unexpected<Error>(std::move(stills.error()));
         still_buffer_ = std::move(stills->front());
     }
+    for (Buffer &buffer : *frames) {
+        slots_.emplace_back();
+        slots_.back().frame = std::move(buffer);
+        const std::size_t index = slots_.size() - 1;
+        auto request = requestFor(index, false);
+        if (!request)
+            return tl::unexpected<Error>(std::move(request.error()));
+        slots_.back().request = std::move(*request);
+        if (!still_format_)
+            continue;
+        request = requestFor(index, true);
+        if (!request)
+            return tl::unexpected<Error>(std::move(request.error()));
+        slots_.back().with_still = std::move(*request);
+    }
     return {};
+}
+
+Expected<std::unique_ptr<libcamera::Request>> LibcameraSession::requestFor(std::size_t index, bool with_still) const
+{
+    auto request = camera_->createRequest(index);
+    if (!request || request->addBuffer(config_->at(0).stream(), slots_[index].frame.buffer) != 0 ||
+        (with_still && request->addBuffer(config_->at(1).stream(), still_buffer_.buffer) != 0))
+        return fail(ErrorKind::kCameraFailed, fmt::format("the camera {} takes no requests", name_));
+    return request;
 }
 
 Expected<std::vector<LibcameraSession::Buffer>>
@@ -287,8 +302,10 @@ void LibcameraSession::stop()
     camera_->stop(); // hands out the cancelled requests in this call: no mutex may be held
     camera_->requestCompleted.disconnect(this);
     camera_->disconnected.disconnect(this);
-    for (Slot &slot : slots_)
+    for (Slot &slot : slots_) {
         slot.request.reset();
+        slot.with_still.reset();
+    }
     allocator_.reset();
     for (Slot &slot : slots_)
         slot.frame.own.reset();
@@ -312,7 +329,7 @@ void LibcameraSession::onRequestCompleted(libcamera::Request *request)
         cancelled_in_a_row_ = cancelled ? cancelled_in_a_row_ + 1 : 0;
         // The driver's watchdog cancels all that is queued: the camera hangs, and only a restart helps.
         hangs = cancelled_in_a_row_ >= slots_.size();
-        const bool still = carriesStill(*request);
+        const bool still = request == slots_[index].with_still.get();
         if (!hangs && good && !still && early(Clock::now())) {
             park(index);
             return;
@@ -329,7 +346,7 @@ void LibcameraSession::onRequestCompleted(libcamera::Request *request)
     if (hangs)
         sink_.onSourceError({ErrorKind::kStalled, fmt::format("the camera {} hangs", name_)});
     else
-        deliver(index);
+        deliver(index, *request);
 }
 
 void LibcameraSession::onDisconnected()
@@ -337,25 +354,19 @@ void LibcameraSession::onDisconnected()
     sink_.onSourceError({ErrorKind::kNoCamera, fmt::format("the camera {} was unplugged", name_)});
 }
 
-bool LibcameraSession::carriesStill(const libcamera::Request &request) const
-{
-    return still_format_ && request.buffers().size() > 1;
-}
-
-void LibcameraSession::deliver(std::size_t index)
+void LibcameraSession::deliver(std::size_t index, libcamera::Request &request)
 {
     const Slot &slot = slots_[index];
-    if (carriesStill(*slot.request)) {
+    if (&request == slot.with_still.get()) {
         const bool good = !saysFailure(still_buffer_.buffer->metadata());
-        Frame still = frameOf(still_buffer_, *still_format_, *slot.request,
-                              [self = shared_from_this()] { self->giveBackStill(); });
+        Frame still =
+            frameOf(still_buffer_, *still_format_, request, [self = shared_from_this()] { self->giveBackStill(); });
         if (good)
             sink_.onStill(std::move(still));
         else
             requestStill(); // the next one shall bring it
     }
-    sink_.onFrame(
-        frameOf(slot.frame, format_, *slot.request, [self = shared_from_this(), index] { self->giveBack(index); }));
+    sink_.onFrame(frameOf(slot.frame, format_, request, [self = shared_from_this(), index] { self->giveBack(index); }));
 }
 
 Frame LibcameraSession::frameOf(const Buffer &buffer, const FrameFormat &format, libcamera::Request &request,
@@ -401,19 +412,19 @@ void LibcameraSession::giveBackStill()
 
 void LibcameraSession::queue(std::size_t index)
 {
-    libcamera::Request &request = *slots_[index].request;
-    if (request.status() != libcamera::Request::RequestPending) {
-        request.reuse();
-        request.addBuffer(config_->at(0).stream(), slots_[index].frame.buffer);
-    }
-    if (still_wanted_ && !still_out_) {
+    const bool still = still_wanted_ && !still_out_;
+    if (still) {
         still_wanted_ = false;
-        still_out_ = request.addBuffer(config_->at(1).stream(), still_buffer_.buffer) == 0;
+        still_out_ = true;
     }
+    libcamera::Request &request = still ? *slots_[index].with_still : *slots_[index].request;
+    request.reuse(libcamera::Request::ReuseBuffers); // takes its buffers from the other requests that know them
     if (std::exchange(rate_changed_, false))
         setRate(request.controls(), fps_);
-    if (const int result = camera_->queueRequest(&request); result != 0)
+    if (const int result = camera_->queueRequest(&request); result != 0) {
         log::warning("the camera {} refused a request: error {}", name_, -result);
+        still_out_ = still_out_ && !still;
+    }
 }
 
 // Cameras without hardware do not keep a rate: what comes too early goes back unseen, when the next one is due.

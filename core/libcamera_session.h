@@ -42,15 +42,18 @@ private:
         std::vector<int> fds; // unique, for cache maintenance
         std::array<Plane, 3> planes{};
     };
-    // A request with the buffer that it brings back each time.
+    // A buffer for frames, and the requests that bring it back: alone, or with the still's. A request keeps its buffers
+    // as long as it lives: 0.7.1's virtual camera still looks at them when it has completed.
     struct Slot {
         std::unique_ptr<libcamera::Request> request;
+        std::unique_ptr<libcamera::Request> with_still; // empty without a still output
         Buffer frame;
     };
 
     [[nodiscard]] Expected<void> configure(const SourceRequest &request, ColorRangeSetting color_range);
     [[nodiscard]] Expected<libcamera_config::Chosen> choose(const SourceRequest &request) const;
     [[nodiscard]] Expected<void> allocate();
+    [[nodiscard]] Expected<std::unique_ptr<libcamera::Request>> requestFor(std::size_t index, bool with_still) const;
     [[nodiscard]] Expected<std::vector<Buffer>> buffersFor(const libcamera::StreamConfiguration &stream,
                                                            const FrameFormat &format);
     [[nodiscard]] Expected<std::vector<Buffer>> buffersFromHeap(const libcamera::StreamConfiguration &stream,
@@ -61,10 +64,9 @@ private:
     void onRequestCompleted(libcamera::Request *request);
     void onDisconnected();
     [[nodiscard]] bool early(Clock::time_point now) PICAM_REQUIRES(mutex_);
-    void deliver(std::size_t index);
+    void deliver(std::size_t index, libcamera::Request &request);
     [[nodiscard]] Frame frameOf(const Buffer &buffer, const FrameFormat &format, libcamera::Request &request,
                                 std::function<void()> give_back) const;
-    [[nodiscard]] bool carriesStill(const libcamera::Request &request) const;
     void giveBack(std::size_t index);
     void giveBackStill();
     void queue(std::size_t index) PICAM_REQUIRES(mutex_);

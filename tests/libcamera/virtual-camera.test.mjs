@@ -94,14 +94,16 @@ describe('the virtual camera', () => {
       const viewer = new Viewer(site, { protocols: ['picam.v1'] });
       await viewer.waitFrames(30);
       const first = viewer.frames.at(-1);
-      for (let i = 0; i < 20; ++i) {
+      let slowest = 0;
+      for (let i = 0; i < 300; ++i) {
         const asked = Date.now();
         const response = await fetch(`${site.url}/pi.jpg`);
         assert.equal(response.status, 200);
         assert.equal(response.headers.get('x-picam-source'), 'stream');
         assert.equal(jpegSize(await response.arrayBuffer()), '1280x720', site.log);
-        t.diagnostic(`a still after ${Date.now() - asked} ms`);
+        slowest = Math.max(slowest, Date.now() - asked);
       }
+      t.diagnostic(`300 stills, each in ${slowest} ms at most`);
       await viewer.waitFrames(viewer.frames.length + 30);
       const last = viewer.frames.at(-1);
       assert.equal(jpegSize(last.jpeg), '640x480');
