@@ -63,6 +63,8 @@ Expected<CameraFrame> CameraSession::nextFrame(MonotonicTime deadline)
 Expected<Frame> CameraSession::takeStill(MonotonicTime deadline)
 {
     stills_.clear(); // one that came too late for whoever asked before
+    if (failed_)
+        return tl::unexpected<Error>(error_); // it may have lain where the late one did
     source_->requestStill();
     std::optional<Item> item;
     switch (stills_.take(item, deadline)) {
@@ -91,7 +93,10 @@ void CameraSession::onFrame(Frame frame)
 
 void CameraSession::onSourceError(Error error)
 {
-    failed_ = true;
+    std::call_once(failing_, [&] {
+        error_ = error;
+        failed_ = true;
+    });
     stills_.put(Item(tl::unexpected<Error>(error)));
     slot_.put(Item(tl::unexpected<Error>(std::move(error))));
 }

@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
 
 namespace picam {
@@ -60,8 +61,10 @@ private:
     NewestSlot<Item> stills_;
     std::atomic<std::uint64_t> dropped_{0};
     std::atomic<bool> failed_{false}; // no frame may take the place of the error
-    MonotonicTime last_frame_;        // capture thread only
-    SourceInfo info_;                 // constant after open()
+    std::once_flag failing_;
+    Error error_;              // the first; constant once failed_
+    MonotonicTime last_frame_; // capture thread only
+    SourceInfo info_;          // constant after open()
     std::unique_ptr<Source> source_;
 };
 

@@ -1,6 +1,7 @@
 #include "fcgi/fcgi_server.h"
 
 #include "core/log.h"
+#include "fcgi/request_records.h"
 
 #include <algorithm>
 #include <array>
@@ -8,34 +9,37 @@
 #include <csignal>
 #include <cstdlib>
 #include <exception>
+#include <fastcgi.h>
 #include <fcgiapp.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 namespace picam {
 namespace {
 
-// FastCGI specification, section 3.3 and 8: one byte each of version and type, then big-endian fields.
-constexpr unsigned char kVersion = 1;
-constexpr unsigned char kEndRequest = 3;
-constexpr unsigned char kStdout = 6;
+using namespace std::chrono_literals;
+using std::chrono::steady_clock;
+
 constexpr std::size_t kMaxContent = 65528; // the largest multiple of 8 that a record's length can say
 constexpr std::size_t kRecordsPerWrite = 64;
 
-// nginx sends a request at once and takes an answer at once; a peer that stalls gives its thread back.
-constexpr timeval kReceiveTimeout{5, 0};
-constexpr timeval kSendTimeout{15, 0};
+// nginx sends a request at once and takes an answer at once. A peer that stalls or drips gives its thread back: the
+// times are for the whole of each.
+constexpr auto kRequestTime = 5s;
+constexpr auto kAnswerTime = 15s;
 
-using RecordHeader = std::array<unsigned char, 8>;
+using RecordHeader = std::array<unsigned char, FCGI_HEADER_LEN>;
 
+// FastCGI specification, section 3.3: big-endian fields, the content padded to 8 bytes.
 RecordHeader recordHeader(unsigned char type, int request, std::size_t content)
 {
-    return {kVersion,
+    return {FCGI_VERSION_1,
             type,
             static_cast<unsigned char>(request >> 8),
             static_cast<unsigned char>(request),
@@ -45,18 +49,26 @@ RecordHeader recordHeader(unsigned char type, int request, std::size_t content)
             0};
 }
 
-bool sendAll(int fd, std::vector<iovec> &pieces)
+bool sendAll(int fd, std::vector<iovec> &pieces, MonotonicTime deadline)
 {
     std::size_t first = 0;
     while (first < pieces.size()) {
         msghdr message{};
         message.msg_iov = &pieces[first];
         message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(pieces.size() - first);
-        const ssize_t sent = ::sendmsg(fd, &message, MSG_NOSIGNAL);
+        const auto time = std::chrono::ceil<std::chrono::milliseconds>(deadline - steady_clock::now()).count();
+        if (time <= 0)
+            return false;
+        const ssize_t sent = ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent < 0 && errno == EAGAIN) {
+            pollfd waited{fd, POLLOUT, 0};
+            ::poll(&waited, 1, static_cast<int>(time));
+            continue;
+        }
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0)
-            return false; // the viewer has left, or nginx stalls
+            return false; // the viewer has left
         auto left = static_cast<std::size_t>(sent);
         while (first < pieces.size() && left >= pieces[first].iov_len)
             left -= pieces[first++].iov_len;
@@ -76,6 +88,7 @@ iovec piece(const void *data, std::size_t bytes)
 
 void sendResponse(int fd, int request, const StillResponse &response)
 {
+    const auto deadline = steady_clock::now() + kAnswerTime;
     static constexpr std::array<unsigned char, 8> kPadding{};
     struct Run {
         const unsigned char *data;
@@ -104,20 +117,20 @@ void sendResponse(int fd, int request, const StillResponse &response)
         if (last || records == kRecordsPerWrite) {
             if (last) {
                 // An empty record ends the output, END_REQUEST with status 0 the request.
-                headers[records] = recordHeader(kStdout, request, 0);
-                headers[records + 1] = recordHeader(kEndRequest, request, 8);
+                headers[records] = recordHeader(FCGI_STDOUT, request, 0);
+                headers[records + 1] = recordHeader(FCGI_END_REQUEST, request, 8);
                 pieces.push_back(piece(&headers[records], sizeof(RecordHeader)));
                 pieces.push_back(piece(&headers[records + 1], sizeof(RecordHeader)));
                 pieces.push_back(piece(kPadding.data(), 8));
             }
-            if (!sendAll(fd, pieces) || last)
+            if (!sendAll(fd, pieces, deadline) || last)
                 return;
             pieces.clear();
             records = 0;
         }
         std::size_t content = std::min(left, kMaxContent);
         left -= content;
-        headers[records] = recordHeader(kStdout, request, content);
+        headers[records] = recordHeader(FCGI_STDOUT, request, content);
         pieces.push_back(piece(&headers[records], sizeof(RecordHeader)));
         const std::size_t padding = headers[records][6];
         for (Run &run : runs) {
@@ -133,6 +146,19 @@ void sendResponse(int fd, int request, const StillResponse &response)
             pieces.push_back(piece(kPadding.data(), padding));
         ++records;
     }
+}
+
+// A file that libfcgi can read a checked request from, or -1.
+int memoryFile(const RequestRecords &records)
+{
+    const int fd = ::memfd_create("picam-request", MFD_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    const ssize_t wrote = ::pwrite(fd, records.data(), records.size(), 0);
+    if (wrote >= 0 && static_cast<std::size_t>(wrote) == records.size())
+        return fd;
+    ::close(fd);
+    return -1;
 }
 
 std::string_view param(const FCGX_Request &request, const char *name)
@@ -187,7 +213,7 @@ FcgiServer::~FcgiServer()
     ::close(stop_fd_);
 }
 
-// libfcgi could accept by itself, but its threads leave accept() only by signals, and it sets no time limits.
+// libfcgi could accept by itself, but its threads leave accept() only by signals, and it knows no time limits.
 void FcgiServer::serve()
 {
     const int poll_fd = ::epoll_create1(EPOLL_CLOEXEC);
@@ -215,6 +241,7 @@ void FcgiServer::serve()
             if (fd < 0)
                 break;
             serveConnection(fd);
+            ::close(fd); // END_REQUEST is out: no need to wait until nginx has hung up
         }
     }
     ::close(poll_fd);
@@ -222,22 +249,26 @@ void FcgiServer::serve()
 
 void FcgiServer::serveConnection(int fd)
 {
-    ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &kReceiveTimeout, sizeof(kReceiveTimeout));
-    ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &kSendTimeout, sizeof(kSendTimeout));
+    const auto records = receiveRequest(fd, steady_clock::now() + kRequestTime);
+    if (!records) {
+        log::debug("a FastCGI peer is turned away: {}", records.error().message);
+        return;
+    }
     FCGX_Request request{};
     // Given a connection that looks kept, FCGX_Accept_r reads its next request; without a socket to accept from, it
     // returns when that fails.
     FCGX_InitRequest(&request, -1, FCGI_FAIL_ACCEPT_ON_INTR);
-    request.ipcFd = fd;
+    request.ipcFd = memoryFile(*records);
     request.keepConnection = 1;
+    if (request.ipcFd < 0)
+        return log::error("no memory for a FastCGI request");
     if (FCGX_Accept_r(&request) < 0)
-        return; // libfcgi has closed it
+        return; // libfcgi has closed its file
     StillRequest still;
     still.method = param(request, "REQUEST_METHOD");
     still.if_none_match = param(request, "HTTP_IF_NONE_MATCH");
-    sendResponse(request.ipcFd, request.requestId, handler_(still));
-    // The answer is out, END_REQUEST included: nothing to write, and no need to wait until nginx has hung up.
-    request.detached = 1;
+    sendResponse(fd, request.requestId, handler_(still));
+    request.detached = 1; // the answer is out: nothing left to write
     FCGX_Free(&request, 1);
 }
 

@@ -1,6 +1,6 @@
-// FastCGI requests to handler and back. The only pair that includes libfcgi. A few threads accept; each request is
-// handled where it was accepted. The answer goes out as FastCGI records in one gathered write, past libfcgi's 8 KB
-// buffer; libfcgi reads the request.
+// FastCGI requests to handler and back. A few threads accept; each request is handled where it was accepted. libfcgi
+// parses the request once request_records.h has it whole; the answer goes out as FastCGI records in one gathered
+// write, past libfcgi's 8 KB buffer.
 #pragma once
 
 #include "core/error.h"

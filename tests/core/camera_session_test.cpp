@@ -81,6 +81,16 @@ TEST_F(CameraSessionTest, SaysWhenTheCameraStallsOrFails)
     EXPECT_EQ((*session)->nextFrame(steady_clock::time_point::max()).error().message, "unplugged");
 }
 
+TEST_F(CameraSessionTest, AStillAskedForAfterTheCameraFailedSaysWhy)
+{
+    auto session = open();
+    ASSERT_TRUE(session);
+    ASSERT_TRUE(camera_.fail({ErrorKind::kNoCamera, "unplugged"}));
+    for (int asked = 0; asked < 2; ++asked)
+        EXPECT_EQ((*session)->takeStill(steady_clock::time_point::max()).error().message, "unplugged");
+    EXPECT_EQ((*session)->nextFrame(steady_clock::time_point::max()).error().message, "unplugged");
+}
+
 TEST_F(CameraSessionTest, TheDeadlineAndAnInterruptionEndTheWait)
 {
     auto session = open();

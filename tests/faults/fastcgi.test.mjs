@@ -1,10 +1,12 @@
 // Peers that misuse the worker's FastCGI socket: after each of them everybody else is served as before, by the same
 // process, with no descriptor left open.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import net from 'node:net';
+import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { jpegSize, Site, waitFor } from '../integration/harness.mjs';
 
@@ -17,6 +19,10 @@ const kStdout = 6;
 const kGetValues = 9;
 const kServedWithinMs = 2000;
 const kThreads = 4;
+const kRequestMs = 5000; // the worker's time for a whole request, and for a whole answer
+const kAnswerMs = 15000;
+const kSlackMs = 4000;
+const kMoreThanASocketHolds = 1e6; // bytes
 
 // FastCGI, section 3.3: version, type, request, content length, padding length, reserved.
 function record(type, content = Buffer.alloc(0), { request = 1, version = 1, length = content.length } = {}) {
@@ -55,47 +61,61 @@ function parse(bytes) {
   return { ended, head: output.subarray(0, split).toString('latin1'), body: output.subarray(split + 4) };
 }
 
-describe('the FastCGI socket', () => {
-  let site;
-  let pid;
-  let descriptors;
-  const countDescriptors = () => readdirSync(`/proc/${pid}/fd`).length;
-  const open = async () => {
-    const socket = net.connect(site.socket('snapshot'));
+const closed = (socket) => new Promise((resolve) => { socket.on('close', resolve).resume(); }); // whatever went wrong
+
+// A worker without nginx, and what everybody else sees of it.
+class Worker {
+  async start(size, camera = []) {
+    this.size = size;
+    this.site = await Site.start([...camera, '--snapshot.size', size, '--snapshot.settle', '0s', '--snapshot.linger', '60s',
+      '--snapshot.threads', String(kThreads)], { nginx: false });
+    this.pid = this.site.snapshot.process.pid;
+    this.bytes = (await this.exchange(request())).body.length; // the camera's own descriptors are open from here on
+    this.descriptors = this.countDescriptors();
+    await this.stillServed();
+  }
+
+  countDescriptors() {
+    return readdirSync(`/proc/${this.pid}/fd`).length;
+  }
+
+  async open() {
+    const socket = net.connect(this.site.socket('snapshot'));
     socket.on('error', () => {}); // the worker hangs up on some of these
     await once(socket, 'connect');
     return socket;
-  };
-  const closed = (socket) => new Promise((resolve) => { socket.on('close', resolve).resume(); }); // whatever went wrong
+  }
+
   // Everything until the worker closes.
-  const exchange = async (...pieces) => {
-    const socket = await open();
+  async exchange(...pieces) {
+    const socket = await this.open();
     const got = [];
     socket.on('data', (data) => got.push(data));
     for (const piece of pieces) socket.write(piece);
     await closed(socket);
     return parse(Buffer.concat(got));
-  };
-  const stillServed = async () => {
+  }
+
+  // A whole still within the time, by the process that was started, and nothing left behind.
+  async stillServed(withinMs = kServedWithinMs) {
     const begun = Date.now();
-    const { ended, head, body } = await exchange(request());
+    const { ended, head, body } = await this.exchange(request());
     assert.match(head, /^Status: 200/);
     assert.ok(ended);
-    assert.equal(jpegSize(body), '320x240');
-    assert.ok(Date.now() - begun <= kServedWithinMs, `${Date.now() - begun} ms`);
-    await waitFor('closed descriptors', () => countDescriptors() <= descriptors);
-    assert.ok(site.snapshot.running && site.snapshot.process.pid === pid);
-  };
+    assert.equal(jpegSize(body), this.size);
+    assert.ok(Date.now() - begun <= withinMs, `${Date.now() - begun} ms`);
+    await waitFor('closed descriptors', () => this.countDescriptors() <= this.descriptors);
+    assert.ok(this.site.snapshot.running && this.site.snapshot.process.pid === this.pid);
+  }
+}
 
-  before(async () => {
-    site = await Site.start(['--snapshot.size', '320x240', '--snapshot.settle', '0s', '--snapshot.linger', '60s',
-      '--snapshot.threads', String(kThreads)], { nginx: false });
-    pid = site.snapshot.process.pid;
-    await exchange(request()); // the camera's own descriptors are open from here on
-    descriptors = countDescriptors();
-    await stillServed();
-  });
-  after(() => site?.stop());
+describe('the FastCGI socket', () => {
+  const worker = new Worker();
+  const open = () => worker.open();
+  const exchange = (...pieces) => worker.exchange(...pieces);
+  const stillServed = () => worker.stillServed();
+  before(() => worker.start('320x240'));
+  after(() => worker.site?.stop());
 
   test('peers that say nothing, one byte, or half of their parameters, and stall', async () => {
     const says = [Buffer.alloc(0), Buffer.from([1]), Buffer.concat([begin(), record(kParams, Buffer.alloc(0), { length: 500 })])];
@@ -109,10 +129,15 @@ describe('the FastCGI socket', () => {
     const begun = Date.now();
     assert.match((await exchange(request())).head, /^Status: 200/);
     assert.ok(Date.now() - begun <= kServedWithinMs);
-    // More: until their time is up.
-    const many = await stalled(3 * kThreads);
+    // More, of whom some drip: until their time is up, and no longer.
+    const many = await stalled(kThreads);
+    const drips = await stalled(kThreads);
+    const drip = setInterval(() => drips.forEach((socket) => socket.writable && socket.write(Buffer.alloc(1))), 50);
+    const last = Date.now();
     assert.match((await exchange(request())).head, /^Status: 200/);
-    await Promise.all([...few, ...many].map((socket) => (socket.closed ? null : closed(socket))));
+    assert.ok(Date.now() - last <= 3 * kRequestMs + kSlackMs, `${Date.now() - last} ms`); // three for each thread are in front
+    await Promise.all([...few, ...many, ...drips].map((socket) => (socket.closed ? null : closed(socket))));
+    clearInterval(drip);
     await stillServed();
   });
 
@@ -123,16 +148,6 @@ describe('the FastCGI socket', () => {
       socket.end(whole.subarray(0, length));
       if (length % 2) socket.destroy();
       else socket.resume();
-    }
-    await stillServed();
-  });
-
-  test('a viewer who leaves in the middle of the answer', async () => {
-    for (let i = 0; i < 50; ++i) {
-      const socket = await open();
-      socket.write(request());
-      await once(socket, 'data');
-      socket.destroy();
     }
     await stillServed();
   });
@@ -178,6 +193,9 @@ describe('the FastCGI socket', () => {
       Buffer.concat([begin(), record(kAbort)]), Buffer.concat([begin(1), begin(2), params({ REQUEST_METHOD: 'GET' })]),
       Buffer.concat([begin(), record(kParams, Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]))]),
       Buffer.concat([begin(), record(kParams, Buffer.from([200, 200, 65, 66])), record(kParams)]),
+      // A name and a value of a gigabyte each; together they are nothing where sizes have 32 bits.
+      Buffer.concat([begin(), record(kParams, Buffer.from([0xc0, 0, 0, 0, 0xc0, 0, 0, 0, 65, 66])), record(kParams)]),
+      Buffer.concat([begin(), record(kParams, Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff])), record(kParams)]),
       record(kStdin, randomBytes(100)), Buffer.concat([begin(), params({}), record(kStdin)]),
     ];
     for (const bytes of nonsense) {
@@ -185,8 +203,46 @@ describe('the FastCGI socket', () => {
       socket.end(bytes);
       await closed(socket);
     }
-    // Not tried: a parameter that claims gigabytes. libfcgi asks for them and ends the process when it gets none; only
-    // nginx's group can say such a thing here.
     await stillServed();
+  });
+});
+
+describe('an answer larger than a socket holds', () => {
+  const folder = mkdtempSync('/dev/shm/picam-fastcgi.');
+  const worker = new Worker();
+  before(() => {
+    const file = path.join(folder, 'noise.jpg');
+    execFileSync('convert', ['-size', '1600x1200', 'xc:gray', '-seed', '7', '+noise', 'Random', '-quality', '95', file]);
+    return worker.start('1600x1200', ['--camera.source', 'replay', '--camera.file', file]);
+  });
+  after(async () => {
+    await worker.site?.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  test('a viewer who leaves in the middle', async () => {
+    assert.ok(worker.bytes > kMoreThanASocketHolds, `${worker.bytes} bytes`);
+    for (let i = 0; i < 20; ++i) {
+      const socket = await worker.open();
+      socket.write(request());
+      await once(socket, 'data');
+      socket.destroy();
+    }
+    await worker.stillServed();
+  });
+
+  test('peers who take it in sips, one for each thread', async () => {
+    const slow = await Promise.all(Array.from({ length: kThreads }, () => worker.open()));
+    const begun = Date.now();
+    for (const socket of slow) socket.pause().write(request());
+    const sips = setInterval(() => slow.forEach((socket) => socket.read(1000)), 100);
+    const { head } = await worker.exchange(request());
+    const waited = Date.now() - begun;
+    clearInterval(sips);
+    slow.forEach((socket) => socket.destroy());
+    assert.match(head, /^Status: 200/);
+    assert.ok(waited >= kAnswerMs / 2, `${waited} ms: they held nothing up, so this tests nothing`);
+    assert.ok(waited <= kAnswerMs + kSlackMs, `${waited} ms`);
+    await worker.stillServed();
   });
 });
