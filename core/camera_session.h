@@ -35,7 +35,7 @@ public:
     void setFrameRate(double fps) { source_->setFrameRate(fps); }
 
     // Waits for a frame newer than the last. Errors: kStalled when the camera gave none for `stall`, kTimeout at the
-    // deadline, kInterrupted, or what the source reported.
+    // deadline, kInterrupted, or what the source reported. One thread at a time.
     [[nodiscard]] Expected<CameraFrame> nextFrame(MonotonicTime deadline);
     // Makes the present or next nextFrame() return kInterrupted.
     void interrupt() { slot_.interrupt(); }
@@ -63,7 +63,7 @@ private:
     std::atomic<bool> failed_{false}; // no frame may take the place of the error
     std::once_flag failing_;
     Error error_;              // the first; constant once failed_
-    MonotonicTime last_frame_; // capture thread only
+    MonotonicTime last_frame_; // of whoever is in nextFrame()
     SourceInfo info_;          // constant after open()
     std::unique_ptr<Source> source_;
 };

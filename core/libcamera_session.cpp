@@ -14,7 +14,7 @@ using std::chrono::duration;
 using std::chrono::duration_cast;
 using std::chrono::nanoseconds;
 
-constexpr unsigned int kVideoBuffers = 4; // one in the slot, one with the encoder, two with the camera
+constexpr unsigned int kOwnBuffers = 2;   // with the camera, beside those that are held: in the slot, with an encoder
 constexpr unsigned int kStillBuffers = 3; // large ones: contiguous memory is scarce
 constexpr auto kOldestStamp = std::chrono::seconds(5);
 
@@ -96,7 +96,7 @@ Expected<libcamera_config::Chosen> LibcameraSession::choose(const SourceRequest 
     libcamera_config::Wanted wanted;
     wanted.size = request.transform.apply(request.size); // turning by 90 swaps the sides back
     wanted.transform = request.transform;
-    wanted.buffers = still_ ? kStillBuffers : kVideoBuffers;
+    wanted.buffers = still_ ? kStillBuffers : kOwnBuffers + request.frames_held;
     wanted.still = still_;
     if (request.still_output) {
         const Size still = request.transform.apply(request.still_output->size);

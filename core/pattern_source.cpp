@@ -12,12 +12,12 @@
 namespace picam {
 namespace {
 
-constexpr std::size_t kBuffers = 4;
+constexpr std::size_t kOwnBuffers = 2; // beside those that may be held
 
 // The buffers that are not lent out. Shared with the frames: they may outlive the source.
 class BufferPool {
 public:
-    explicit BufferPool(const CardPixels &blank) : free_(kBuffers, blank) {}
+    BufferPool(const CardPixels &blank, std::size_t buffers) : free_(buffers, blank) {}
 
     std::optional<CardPixels> take()
     {
@@ -44,10 +44,12 @@ private:
 class Output {
 public:
     // Like a sensor, the card is upright and knows nothing of how it will be turned: `size` is before that.
-    explicit Output(Size size)
+    Output(Size size, std::size_t frames_held)
         : card_(size),
-          pool_(std::make_shared<BufferPool>(card_.still())), format_{PixelFormat::kYuv420, size, ColorRange::kFull,
-                                                                      ColorMatrix::kBt601}
+          pool_(std::make_shared<BufferPool>(card_.still(), kOwnBuffers + frames_held)), format_{PixelFormat::kYuv420,
+                                                                                                 size,
+                                                                                                 ColorRange::kFull,
+                                                                                                 ColorMatrix::kBt601}
     {
     }
 
@@ -85,12 +87,12 @@ public:
     {
         clock_.stop();
         const Transform &transform = request.transform;
-        frames_.emplace(transform.apply(request.size));
+        frames_.emplace(transform.apply(request.size), request.frames_held);
         stills_.reset();
         still_wanted_ = false;
         SourceInfo info{"pattern", frames_->format(), transform, request.fps, std::nullopt};
         if (request.still_output) {
-            stills_.emplace(transform.apply(request.still_output->size));
+            stills_.emplace(transform.apply(request.still_output->size), 1);
             info.still_output = stills_->format();
         }
         clock_.start(request.fps, [this, &sink] {

@@ -19,7 +19,7 @@
 namespace picam {
 namespace {
 
-constexpr int kMaxLent = 4;                 // frames out at the same time, as a camera has so many buffers
+constexpr unsigned kOwnBuffers = 2;         // beside those that may be held, as a camera has them
 constexpr std::int64_t kMaxJpeg = 32 << 20; // bytes
 
 bool endsLikeJpeg(const std::filesystem::path &path)
@@ -188,6 +188,7 @@ public:
             return fail(ErrorKind::kUnsupported,
                         fmt::format("the recording {} has {}, not {}", path_,
                                     request.transform.apply(native.size).toString(), request.size.toString()));
+        max_lent_ = kOwnBuffers + request.frames_held;
         frames_ = native;
         frames_.size = *size;
         stills_.reset();
@@ -216,7 +217,7 @@ private:
 
     bool tick(FrameSink &sink)
     {
-        if (lent_->load() >= kMaxLent)
+        if (lent_->load() >= max_lent_)
             return true;
         auto bytes = std::make_shared<Bytes>();
         if (auto read = recording_->next(*bytes); !read) {
@@ -259,8 +260,9 @@ private:
     FrameFormat frames_;
     std::optional<FrameFormat> stills_;
     std::atomic<bool> still_wanted_{false};
-    const std::shared_ptr<std::atomic<int>> lent_ = std::make_shared<std::atomic<int>>(0);
-    FrameClock clock_; // last: its thread uses all the others
+    const std::shared_ptr<std::atomic<unsigned>> lent_ = std::make_shared<std::atomic<unsigned>>(0U);
+    unsigned max_lent_ = 0; // changed only while the clock stands
+    FrameClock clock_;      // last: its thread uses all the others
 };
 
 } // namespace

@@ -36,6 +36,7 @@ struct StreamSettings {
     bool size_given = false; // not the default: then no other size will do
     double fps = 30.0;
     int quality = 80;
+    std::uint32_t workers = 0; // threads that encode; 0: by the number of cores
     Milliseconds linger{5000}; // the camera stays open so long after the last viewer
     Milliseconds ack_timeout{10000};
     std::uint32_t max_viewers = 100;

@@ -286,6 +286,9 @@ std::vector<SettingEntry> makeTable()
                      [](const Settings &settings) { return fmt::format("{}", settings.stream.fps); }});
     table.push_back(
         integer("stream.quality", "JPEG quality of the live picture", 1, 100, PICAM_MEMBER(stream.quality)));
+    table.push_back(integer<std::uint32_t>("stream.workers",
+                                           "threads that encode the live picture; 0: by the number of cores", 0, 16,
+                                           PICAM_MEMBER(stream.workers)));
     table.push_back(duration("stream.linger", "the camera stays open so long after the last viewer", 0ms, 10min,
                              PICAM_MEMBER(stream.linger)));
     table.push_back(duration("stream.ack_timeout", "a picam.v1 viewer that acknowledges nothing so long is closed", 1s,

@@ -37,6 +37,7 @@ struct SourceRequest {
     bool still = false; // best single pictures rather than smooth video (the camera's StillCapture role)
     Transform transform;
     std::optional<StillOutputRequest> still_output;
+    unsigned frames_held = 2; // how many may be out at once without the source running short of buffers
 };
 
 // What start() arranged.

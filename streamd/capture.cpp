@@ -1,10 +1,14 @@
 #include "streamd/capture.h"
 
 #include "core/log.h"
+#include "core/settling.h"
+#include "streamd/frame_pacer.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <exception>
+#include <fmt/format.h>
 #include <malloc.h>
 #include <optional>
 #include <unistd.h>
@@ -14,10 +18,83 @@ namespace picam {
 
 using std::chrono::steady_clock;
 
-Capture::Capture(Settings settings, SourceFactory make_source, Scheduler &scheduler, FrameStore &store, Status &status)
+namespace {
+
+// Two workers at most are ever behind on the machines in use, and each costs a frame's buffers.
+constexpr unsigned kMaxOwnWorkers = 4;
+
+unsigned workersFor(std::uint32_t setting)
+{
+    if (setting > 0)
+        return setting;
+    const unsigned cores = std::thread::hardware_concurrency(); // 0: not known
+    return std::clamp(cores, 2U, kMaxOwnWorkers + 1) - 1;       // one core is left to the camera and the viewers
+}
+
+// Nothing that our threads do throws but for want of memory; the service manager starts us afresh.
+template <class Work>
+void guarded(const Work &work)
+{
+    try {
+        work();
+    } catch (const std::exception &error) {
+        log::error("a capture thread failed: {}", error.what());
+        std::_Exit(EXIT_FAILURE);
+    }
+}
+
+} // namespace
+
+// A frame that is due, and what was known when it was taken.
+struct Capture::Taken {
+    Frame frame;
+    std::uint64_t turn;
+    unsigned wish;
+    bool settled;
+    std::chrono::microseconds interval; // to the next picture, at least
+};
+
+// One opening of the camera, as the threads that encode its frames share it.
+struct Capture::Streaming {
+    Streaming(CameraSession &open_session, StillOutput *still_output, Milliseconds settle, double fps)
+        : session(open_session), stills(still_output), settling(open_session.opened(), settle), pacer(fps)
+    {
+    }
+
+    // The first end counts.
+    void end(Expected<void> how) PICAM_REQUIRES(handing)
+    {
+        if (!ended.exchange(true))
+            result = std::move(how);
+        session.interrupt(); // whoever waits for a frame
+    }
+
+    CameraSession &session;
+    StillOutput *const stills;
+    std::atomic<bool> ended{false};
+
+    Mutex taking; // held by the one that waits for the next frame
+    Settling settling PICAM_GUARDED_BY(taking);
+    FramePacer pacer PICAM_GUARDED_BY(taking);
+    std::uint64_t turns PICAM_GUARDED_BY(taking) = 0;
+
+    Mutex handing; // held by the one that hands its picture on
+    std::condition_variable handed;
+    std::uint64_t turn PICAM_GUARDED_BY(handing) = 0; // whose picture is next
+    unsigned told PICAM_GUARDED_BY(handing) = 0;      // the wish that has heard of this camera
+    int bad_frames PICAM_GUARDED_BY(handing) = 0;
+    bool gave_pictures PICAM_GUARDED_BY(handing) = false;
+    Expected<void> result PICAM_GUARDED_BY(handing);
+};
+
+Capture::Capture(Settings settings, SourceFactory make_source, Scheduler &scheduler, FrameStore &store, Status &status,
+                 GiveUp give_up, std::chrono::milliseconds driver_patience)
     : settings_(std::move(settings)), make_source_(std::move(make_source)), store_(store), status_(status),
-      mailbox_(std::make_shared<CaptureMailbox>(scheduler)), backoff_(static_cast<std::uint32_t>(::getpid())),
-      thread_([this] { run(); })
+      give_up_(std::move(give_up)), mailbox_(std::make_shared<CaptureMailbox>(scheduler)),
+      driver_(std::make_shared<DriverWatch>(
+          scheduler, driver_patience,
+          [this](const std::string &what) { give_up_("the camera's driver does not come back: " + what); })),
+      backoff_(static_cast<std::uint32_t>(::getpid())), thread_([this] { guarded([this] { run(); }); })
 {
 }
 
@@ -70,26 +147,20 @@ void Capture::stop()
 
 void Capture::run()
 {
-    try {
-        while (true) {
-            {
-                UniqueLock lock(mutex_);
-                while (!wanted_ && !stopping_)
-                    changed_.wait(lock.native());
-                if (stopping_)
-                    return;
-            }
-            backoff_.reset();
-            busy_since_.reset();
-            while (wanted())
-                useCamera();
-            // What frames and encoder took lies in the allocator's hands; idle, we are as small as at the start.
-            ::malloc_trim(0);
+    while (true) {
+        {
+            UniqueLock lock(mutex_);
+            while (!wanted_ && !stopping_)
+                changed_.wait(lock.native());
+            if (stopping_)
+                return;
         }
-    } catch (const std::exception &error) {
-        // Nothing here throws but for want of memory; the service manager starts us afresh.
-        log::error("the capture thread failed: {}", error.what());
-        std::_Exit(EXIT_FAILURE);
+        backoff_.reset();
+        busy_since_.reset();
+        while (wanted())
+            useCamera();
+        // What frames and encoder took lies in the allocator's hands; idle, we are as small as at the start.
+        ::malloc_trim(0);
     }
 }
 
@@ -110,15 +181,21 @@ void Capture::useCamera()
     const auto done = openAndStream(std::move(**lock));
     // The lock is free again, and whoever waits for it (or for a picture of ours) should look.
     store_.signal(FrameStore::Word::kEvent);
-    if (!done)
+    if (done)
+        return;
+    hangs_ = done.error().kind == ErrorKind::kStalled ? hangs_ + 1 : 0;
+    if (hangs_ >= kMaxHangs)
+        give_up_(fmt::format("{}, {} times in a row", done.error().message, hangs_));
+    // Most cameras that stop in the middle go on when they are started again: viewers need not hear of it.
+    if (hangs_ == 1 && streamed_)
+        log::warning("{}; starting it again", done.error().message);
+    else
         failed(done.error());
 }
 
-Expected<void> Capture::openAndStream(CameraLock lock)
+Expected<std::unique_ptr<CameraSession>> Capture::openCamera(CameraLock lock)
 {
-    auto encoder = JpegEncoder::create();
-    if (!encoder)
-        return tl::unexpected<Error>(std::move(encoder.error()));
+    const DriverWatch::Call call(driver_, "opening the camera");
     auto source = make_source_();
     if (!source)
         return tl::unexpected<Error>(std::move(source.error()));
@@ -127,9 +204,23 @@ Expected<void> Capture::openAndStream(CameraLock lock)
     request.exact_size = settings_.stream.size_given;
     request.fps = settings_.stream.fps;
     request.transform = settings_.camera.transform();
+    request.frames_held = workersFor(settings_.stream.workers) + 1;
     if (settings_.snapshot.size != settings_.stream.size)
         request.still_output = StillOutputRequest{settings_.snapshot.size, settings_.snapshot.size_given};
-    auto session = CameraSession::open(std::move(lock), std::move(*source), request, settings_.camera.stall);
+    return CameraSession::open(std::move(lock), std::move(*source), request, settings_.camera.stall);
+}
+
+Expected<void> Capture::openAndStream(CameraLock lock)
+{
+    streamed_ = false;
+    std::vector<JpegEncoder> encoders;
+    for (unsigned i = workersFor(settings_.stream.workers); i > 0; --i) {
+        auto encoder = JpegEncoder::create();
+        if (!encoder)
+            return tl::unexpected<Error>(std::move(encoder.error()));
+        encoders.push_back(std::move(*encoder));
+    }
+    auto session = openCamera(std::move(lock));
     if (!session)
         return tl::unexpected<Error>(std::move(session.error()));
     status_.cameraStarted();
@@ -147,84 +238,125 @@ Expected<void> Capture::openAndStream(CameraLock lock)
         if (still_encoder)
             stills.emplace(**session, store_, std::move(*still_encoder), settings_.snapshot.quality);
     }
-    auto done = stream(**session, *encoder, stills ? &*stills : nullptr);
+    auto done = stream(**session, encoders, stills ? &*stills : nullptr);
     {
         const MutexLock guard(mutex_);
         session_ = nullptr;
     }
     stills.reset();
     const std::string name = (*session)->info().name;
-    session->reset();
+    {
+        const DriverWatch::Call call(driver_, "closing the camera");
+        session->reset();
+    }
     log::info("camera {} closed", name);
     return done;
 }
 
-Expected<void> Capture::stream(CameraSession &session, JpegEncoder &encoder, StillOutput *stills)
+Expected<void> Capture::stream(CameraSession &session, std::vector<JpegEncoder> &encoders, StillOutput *stills)
 {
-    Settling settling(session.opened(), settings_.snapshot.settle);
-    pacer_ = FramePacer(settings_.stream.fps);
-    unsigned told = 0; // the wish that has heard of this camera
-    int bad_frames = 0;
-    while (true) {
+    Streaming streaming(session, stills, settings_.snapshot.settle, settings_.stream.fps);
+    std::vector<std::thread> helpers;
+    for (std::size_t i = 1; i < encoders.size(); ++i)
+        helpers.emplace_back([&, i] { guarded([&] { work(streaming, encoders[i]); }); });
+    work(streaming, encoders[0]);
+    for (std::thread &helper : helpers)
+        helper.join();
+    const MutexLock lock(streaming.handing);
+    streamed_ = streaming.gave_pictures;
+    if (streamed_) {
+        backoff_.reset();
+        hangs_ = 0;
+    }
+    return std::move(streaming.result);
+}
+
+void Capture::work(Streaming &streaming, JpegEncoder &encoder)
+{
+    while (auto taken = take(streaming)) {
+        const auto begun = steady_clock::now();
+        auto picture =
+            encoder.encodePicture(taken->frame, {settings_.stream.quality, streaming.session.info().remaining});
+        taken->frame = Frame(); // back to the camera before anything else
+        if (picture)
+            status_.encoded(steady_clock::now() - begun, picture->jpeg.size());
+        handOn(streaming, *taken, std::move(picture));
+    }
+}
+
+// Waits for the newest frame that is due; empty when the streaming has ended.
+std::optional<Capture::Taken> Capture::take(Streaming &streaming)
+{
+    const MutexLock lock(streaming.taking);
+    const auto end = [&streaming](Expected<void> how) {
+        const MutexLock handing(streaming.handing);
+        streaming.end(std::move(how));
+        return std::nullopt;
+    };
+    while (!streaming.ended) {
         const auto wish = currentWish();
         if (!wish.wanted)
-            return {};
-        auto next = session.nextFrame(steady_clock::now() + std::chrono::hours(1));
+            return end({});
+        auto next = streaming.session.nextFrame(steady_clock::now() + std::chrono::hours(1));
         if (!next) {
             // The wish has changed (and perhaps changed back), or the camera is slower than an hour a frame.
             if (next.error().kind == ErrorKind::kInterrupted || next.error().kind == ErrorKind::kTimeout)
                 continue;
-            return tl::unexpected<Error>(std::move(next.error()));
+            return end(tl::unexpected<Error>(std::move(next.error())));
         }
         status_.captured(next->dropped_before);
-        const bool settled = settling.settled(next->frame.metadata(), steady_clock::now());
-        if (settled && stills != nullptr)
-            stills->setSettled();
-        pacer_.setRate(wish.rate);
-        if (!pacer_.take(next->frame.captured())) {
+        const bool settled = streaming.settling.settled(next->frame.metadata(), steady_clock::now());
+        if (settled && streaming.stills != nullptr)
+            streaming.stills->setSettled();
+        streaming.pacer.setRate(wish.rate);
+        if (!streaming.pacer.take(next->frame.captured())) {
             status_.paced();
             continue;
         }
-        auto picture = encode(encoder, next->frame, session.info().remaining);
-        next->frame = Frame(); // back to the camera before anything else
-        if (!picture) {
-            status_.dropped();
-            log::debug("a frame was dropped: {}", picture.error().message);
-            if (++bad_frames >= kMaxBadFrames)
-                return tl::unexpected<Error>(std::move(picture.error()));
-            continue;
-        }
-        bad_frames = 0;
-        backoff_.reset();
-        picture->settled = settled;
-        publish(*picture, session.info().fps, stills != nullptr);
-        std::optional<CameraStatus> news;
-        if (told != wish.number) {
-            told = wish.number;
-            news = CameraStatus{CameraState::kStreaming, {}, session.info().name, picture->size, session.info().fps};
-        }
-        mailbox_->put(wish.number, std::move(news), std::make_shared<const Picture>(std::move(*picture)));
+        const double source_fps = streaming.session.info().fps;
+        const double source_interval = source_fps > 0.0 ? 1e6 / source_fps : 0.0;
+        return Taken{std::move(next->frame), streaming.turns++, wish.number, settled,
+                     std::max(std::chrono::duration_cast<std::chrono::microseconds>(streaming.pacer.interval()),
+                              std::chrono::microseconds(static_cast<std::int64_t>(source_interval)))};
     }
+    return std::nullopt;
 }
 
-Expected<Picture> Capture::encode(JpegEncoder &encoder, const Frame &frame, const Transform &transform)
+// Publishes the picture and hands it to the loop, after all that were taken before it.
+void Capture::handOn(Streaming &streaming, const Taken &taken, Expected<Picture> picture)
 {
-    const auto begun = steady_clock::now();
-    auto picture = encoder.encodePicture(frame, {settings_.stream.quality, transform});
-    if (picture)
-        status_.encoded(steady_clock::now() - begun, picture->jpeg.size());
-    return picture;
+    UniqueLock lock(streaming.handing);
+    while (streaming.turn != taken.turn)
+        streaming.handed.wait(lock.native());
+    ++streaming.turn;
+    streaming.handed.notify_all(); // they see it when we are through
+    if (!picture) {
+        status_.dropped();
+        log::debug("a frame was dropped: {}", picture.error().message);
+        if (++streaming.bad_frames >= kMaxBadFrames)
+            streaming.end(tl::unexpected<Error>(std::move(picture.error())));
+        return;
+    }
+    streaming.bad_frames = 0;
+    streaming.gave_pictures = true;
+    picture->settled = taken.settled;
+    publish(*picture, taken, streaming.stills != nullptr);
+    std::optional<CameraStatus> news;
+    if (streaming.told != taken.wish) {
+        streaming.told = taken.wish;
+        const SourceInfo &info = streaming.session.info();
+        news = CameraStatus{CameraState::kStreaming, {}, info.name, picture->size, info.fps};
+    }
+    mailbox_->put(taken.wish, std::move(news), std::make_shared<const Picture>(std::move(*picture)));
 }
 
 // A store that cannot be written costs the stills, not the stream.
-void Capture::publish(Picture &picture, double source_fps, bool still_offered)
+void Capture::publish(Picture &picture, const Taken &taken, bool still_offered)
 {
     StoreTag tag;
     tag.stream = true;
     tag.still_offered = still_offered;
-    const double source_interval = source_fps > 0.0 ? 1e6 / source_fps : 0.0;
-    tag.interval = std::max(std::chrono::duration_cast<std::chrono::microseconds>(pacer_.interval()),
-                            std::chrono::microseconds(static_cast<std::int64_t>(source_interval)));
+    tag.interval = taken.interval;
     const auto sequence = store_.publish(picture, tag);
     if (!sequence && !publish_failed_)
         log::warning("pictures do not reach the frame store: {}", sequence.error().message);

@@ -1,5 +1,8 @@
 // The capture thread: while the camera is wanted it takes the lock, opens the camera, encodes what is due, publishes
-// every picture to the frame store and hands the newest to the loop. It tries again, with backoff, what fails.
+// every picture to the frame store and hands the newest to the loop. With more than one stream.workers it has helpers
+// while the camera is open: each takes the newest frame, encodes it, and hands it on in its turn.
+// It tries again, with backoff, what fails: a camera that hangs is started again at once, then opened anew, and at last
+// the program gives up, for the service manager to start it afresh.
 // Counts nothing on its own (Status) and knows no viewers (Hub).
 #pragma once
 
@@ -7,12 +10,11 @@
 #include "core/frame_store.h"
 #include "core/jpeg_encoder.h"
 #include "core/picture.h"
-#include "core/settling.h"
 #include "core/thread_annotations.h"
 #include "streamd/backoff.h"
 #include "streamd/camera_status.h"
 #include "streamd/capture_mailbox.h"
-#include "streamd/frame_pacer.h"
+#include "streamd/driver_watch.h"
 #include "streamd/scheduler.h"
 #include "streamd/status.h"
 #include "streamd/still_output.h"
@@ -20,7 +22,10 @@
 #include <condition_variable>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <thread>
+#include <vector>
 
 namespace picam {
 
@@ -47,8 +52,17 @@ public:
     // Whoever gives the camera up says so, unless it was killed: so often the lock is tried all the same.
     static constexpr std::chrono::milliseconds kLockPoll{500};
 
+    // A camera that gave no frame in so many openings in a row is hopeless in this process.
+    static constexpr int kMaxHangs = 4;
+    // The longest that a driver may take to open or close.
+    static constexpr std::chrono::milliseconds kDriverPatience{30000};
+
+    // Called with a sentence when only a fresh process helps; need not return. Any thread.
+    using GiveUp = std::function<void(const std::string &why)>;
+
     // Scheduler, store and status must outlive it. The thread starts now, and sleeps.
-    Capture(Settings settings, SourceFactory make_source, Scheduler &scheduler, FrameStore &store, Status &status);
+    Capture(Settings settings, SourceFactory make_source, Scheduler &scheduler, FrameStore &store, Status &status,
+            GiveUp give_up, std::chrono::milliseconds driver_patience = kDriverPatience);
     Capture(const Capture &) = delete;
     Capture &operator=(const Capture &) = delete;
     ~Capture() override; // stops
@@ -70,9 +84,15 @@ private:
     void run();
     void useCamera();
     [[nodiscard]] Expected<void> openAndStream(CameraLock lock);
-    [[nodiscard]] Expected<void> stream(CameraSession &session, JpegEncoder &encoder, StillOutput *stills);
-    [[nodiscard]] Expected<Picture> encode(JpegEncoder &encoder, const Frame &frame, const Transform &transform);
-    void publish(Picture &picture, double source_fps, bool still_offered);
+    struct Streaming;
+    struct Taken;
+    [[nodiscard]] Expected<std::unique_ptr<CameraSession>> openCamera(CameraLock lock);
+    [[nodiscard]] Expected<void> stream(CameraSession &session, std::vector<JpegEncoder> &encoders,
+                                        StillOutput *stills);
+    void work(Streaming &streaming, JpegEncoder &encoder);
+    [[nodiscard]] std::optional<Taken> take(Streaming &streaming);
+    void handOn(Streaming &streaming, const Taken &taken, Expected<Picture> picture);
+    void publish(Picture &picture, const Taken &taken, bool still_offered);
     void waitForLock(std::uint32_t seen); // the store's kEvent from before the lock was found taken
     void failed(const Error &error);
     void report(CameraState state, std::string reason);
@@ -84,7 +104,9 @@ private:
     const SourceFactory make_source_;
     FrameStore &store_;
     Status &status_;
+    const GiveUp give_up_;
     const std::shared_ptr<CaptureMailbox> mailbox_;
+    const std::shared_ptr<DriverWatch> driver_;
 
     mutable Mutex mutex_;
     std::condition_variable changed_;
@@ -99,8 +121,11 @@ private:
     // Capture thread only.
     unsigned trying_for_ = 0; // the wish that the present try answers
     Backoff backoff_;
-    FramePacer pacer_;
     std::optional<MonotonicTime> busy_since_;
+    bool streamed_ = false; // the last opening gave a picture
+    int hangs_ = 0;         // openings in a row that ended with a camera that gave no frame
+
+    // Of whoever hands a picture on (Streaming).
     std::uint64_t last_sequence_ = 0;
     bool publish_failed_ = false;
 

@@ -14,6 +14,7 @@
 #include "streamd/status.h"
 #include "streamd/websocket_server.h"
 
+#include <cstdlib>
 #include <sys/resource.h>
 
 namespace {
@@ -63,7 +64,11 @@ Expected<void> serve(const Settings &settings)
     EventLoop loop;
     Status status(PICAM_VERSION, settings.instance, loop.now());
     Capture capture(
-        settings, [&settings] { return createSource(settings.camera); }, loop, *store, status);
+        settings, [&settings] { return createSource(settings.camera); }, loop, *store, status,
+        [](const std::string &why) {
+            log::error("{}; this process gives up, for the service manager to start another", why);
+            std::_Exit(EXIT_FAILURE);
+        });
     Hub hub(loop, capture, status, hubOptions(settings));
     capture.setSink(&hub);
     auto web_sockets = WebSocketServer::create(loop.context(), stream_socket->release(), hub, settings.stream.origins);
@@ -95,6 +100,14 @@ Expected<void> serve(const Settings &settings)
     log::info("ready: the stream on {}, multipart and status on {}", settings.streamSocketPath(),
               settings.httpSocketPath());
     notifyService("READY=1");
+    const auto watchdog = loop.makeTimer();
+    const auto watchdog_interval = serviceWatchdogInterval();
+    std::function<void()> feed_watchdog = [&] {
+        notifyService("WATCHDOG=1");
+        watchdog->start(*watchdog_interval, feed_watchdog);
+    };
+    if (watchdog_interval)
+        feed_watchdog();
     loop.run();
     return {};
 }

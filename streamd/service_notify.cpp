@@ -2,7 +2,9 @@
 
 #include "core/log.h"
 
+#include <charconv>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <sys/socket.h>
@@ -32,6 +34,24 @@ void notifyService(const char *state)
     if (::sendto(fd, state, std::strlen(state), MSG_NOSIGNAL, reinterpret_cast<const sockaddr *>(&address), size) < 0)
         log::warning("the service manager does not hear that: {}", state);
     ::close(fd);
+}
+
+std::optional<std::chrono::milliseconds> serviceWatchdogInterval()
+{
+    const auto number = [](const char *name) -> std::optional<std::int64_t> {
+        const char *text = std::getenv(name);
+        if (text == nullptr)
+            return std::nullopt;
+        std::int64_t value = 0;
+        const char *end = text + std::strlen(text);
+        const auto [rest, error] = std::from_chars(text, end, value);
+        return error == std::errc() && rest == end && value > 0 ? std::optional(value) : std::nullopt;
+    };
+    const auto limit = number("WATCHDOG_USEC");
+    // Set and another's: inherited by chance.
+    if (!limit || (std::getenv("WATCHDOG_PID") != nullptr && number("WATCHDOG_PID") != ::getpid()))
+        return std::nullopt;
+    return std::max(std::chrono::milliseconds(1), std::chrono::milliseconds(*limit / 2000));
 }
 
 } // namespace picam

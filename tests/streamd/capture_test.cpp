@@ -31,22 +31,41 @@ class CaptureTest : public ::testing::Test {
 protected:
     CaptureTest()
     {
-        Settings settings;
         settings.runtime_dir = dir.path();
         settings.stream.fps = 10000.0; // the test's frames come as fast as it likes
         settings.stream.size = camera.size;
         settings.camera.stall = 200ms;
         lock_path = settings.lockPath();
         store = std::make_unique<FrameStore>(FrameStore::open(settings.storePath()).value());
-        capture = std::make_unique<Capture>(
-            settings, [this] { return makeSource(); }, loop, *store, status);
-        capture->setSink(&sink);
+        start();
     }
     ~CaptureTest() override { capture->stop(); }
+
+    // Anew, with the settings as they are now.
+    void start()
+    {
+        if (capture)
+            capture->stop();
+        capture = std::make_unique<Capture>(
+            settings, [this] { return makeSource(); }, loop, *store, status,
+            [this](const std::string &why) {
+                const MutexLock lock(mutex);
+                given_up.push_back(why);
+            },
+            driver_patience);
+        capture->setSink(&sink);
+    }
+    [[nodiscard]] std::string gaveUp()
+    {
+        const MutexLock lock(mutex);
+        return given_up.empty() ? "" : given_up.front();
+    }
 
     Expected<std::unique_ptr<Source>> makeSource()
     {
         ++opened;
+        while (driver_hangs)
+            std::this_thread::yield();
         if (failures > 0) {
             --failures;
             return fail(failure,
@@ -90,6 +109,11 @@ protected:
     FakeCamera camera;
     std::atomic<int> opened{0};
     std::atomic<int> failures{0};
+    std::atomic<bool> driver_hangs{false};
+    std::chrono::milliseconds driver_patience = Capture::kDriverPatience;
+    Mutex mutex;
+    std::vector<std::string> given_up PICAM_GUARDED_BY(mutex);
+    Settings settings;
     ErrorKind failure = ErrorKind::kNoCamera;
     EventLoop loop;
     Status status{"1.0", "pi", loop.now()};
@@ -213,14 +237,102 @@ TEST_F(CaptureTest, GivingUpDoesNotWaitForTheNextTry)
     EXPECT_LT(loop.now() - before, 400ms);
 }
 
-TEST_F(CaptureTest, AStalledCameraIsReopened)
+TEST_F(CaptureTest, ACameraThatStallsOnceIsStartedAgainAndNobodyHearsOfIt)
+{
+    capture->want(true);
+    ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
+    ASSERT_TRUE(until([&] { return camera.starts() == 2; }, false));
+    sink.pictures.clear();
+    ASSERT_TRUE(until([&] { return !sink.pictures.empty(); }));
+    for (const CameraStatus &state : sink.states)
+        EXPECT_EQ(state.state, CameraState::kStreaming) << state.reason;
+}
+
+TEST_F(CaptureTest, ACameraThatStallsOnIsOpenedAnewAndViewersHearWhy)
 {
     capture->want(true);
     ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
     ASSERT_TRUE(until([&] { return lastState() == CameraState::kUnavailable; }, false));
     EXPECT_NE(sink.states.back().reason.find("no frame"), std::string::npos) << sink.states.back().reason;
-    ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
     EXPECT_EQ(camera.starts(), 2);
+    ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
+    EXPECT_EQ(camera.starts(), 3);
+    EXPECT_EQ(gaveUp(), "");
+}
+
+TEST_F(CaptureTest, ACameraThatNeverGivesAFrameIsLeftToAFreshProcess)
+{
+    capture->want(true);
+    ASSERT_TRUE(until([&] { return !gaveUp().empty(); }, false));
+    EXPECT_EQ(camera.starts(), Capture::kMaxHangs);
+    EXPECT_NE(gaveUp().find("4 times in a row"), std::string::npos) << gaveUp();
+    EXPECT_EQ(lastState(), CameraState::kUnavailable);
+}
+
+TEST_F(CaptureTest, ACameraThatIsNotThereIsWaitedForAsLongAsItTakes)
+{
+    failures = 2 * Capture::kMaxHangs;
+    settings.camera.stall = 10s;
+    start();
+    capture->want(true);
+    ASSERT_TRUE(until([&] { return opened >= 5; }));
+    EXPECT_EQ(gaveUp(), "");
+}
+
+TEST_F(CaptureTest, ADriverThatDoesNotComeBackIsLeftToAFreshProcess)
+{
+    driver_patience = 50ms;
+    driver_hangs = true;
+    start();
+    capture->want(true);
+    EXPECT_TRUE(until([&] { return !gaveUp().empty(); }));
+    driver_hangs = false;
+    EXPECT_EQ(gaveUp(), "the camera's driver does not come back: opening the camera");
+    ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
+    // One that does come back is nobody's business.
+    ASSERT_TRUE(until([begun = loop.now(), this] { return loop.now() - begun > 2 * driver_patience; }));
+    const MutexLock lock(mutex);
+    EXPECT_EQ(given_up.size(), 1U);
+}
+
+TEST_F(CaptureTest, WorkersKeepTheOrderOfTheFrames)
+{
+    settings.stream.workers = 4;
+    camera.size = settings.stream.size = {320, 240};
+    settings.camera.stall = 10s;
+    start();
+    capture->want(true);
+    ASSERT_TRUE(camera.waitOpen(true));
+    std::atomic<bool> enough{false};
+    std::thread feeder([&] {
+        while (!enough)
+            camera.emit(); // as fast as it goes: all workers are behind
+    });
+    EXPECT_TRUE(until([&] { return sink.pictures.size() >= 300; }, false));
+    enough = true;
+    feeder.join();
+    for (std::size_t i = 1; i < sink.pictures.size(); ++i) {
+        EXPECT_GT(sink.pictures[i]->sequence, sink.pictures[i - 1]->sequence);
+        EXPECT_GE(sink.pictures[i]->captured, sink.pictures[i - 1]->captured);
+    }
+    capture->want(false);
+    ASSERT_TRUE(camera.waitOpen(false));
+    EXPECT_EQ(camera.lent(), 0);
+}
+
+// Which thread meets the error first must not matter.
+TEST_F(CaptureTest, WorkersEndTogetherWhenTheCameraFails)
+{
+    settings.stream.workers = 3;
+    settings.camera.stall = 10s;
+    start();
+    capture->want(true);
+    for (int round = 0; round < 3; ++round) {
+        ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
+        ASSERT_TRUE(camera.fail({ErrorKind::kCameraFailed, "the cable fell out"}));
+        ASSERT_TRUE(until([&] { return lastState() == CameraState::kUnavailable; }));
+        EXPECT_EQ(sink.states.back().reason, "the cable fell out");
+    }
 }
 
 TEST_F(CaptureTest, ACameraThatFailsIsReopened)
