@@ -32,7 +32,7 @@ bool endsLikeJpeg(const std::filesystem::path &path)
 
 Expected<std::vector<std::uint8_t>> readFile(const std::string &path)
 {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); // a pipe would wait for its writer
     if (fd < 0)
         return failErrno(errno == ENOENT ? ErrorKind::kNoCamera : ErrorKind::kIo, fmt::format("cannot open {}", path),
                          errno);

@@ -1,0 +1,68 @@
+// A picam.v1 viewer on a bare socket: hundreds of them cost less than the server does, and nothing is read for the one
+// that is paused.
+import net from 'node:net';
+
+export const handshake = (protocol) => `GET /stream HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n${
+  protocol ? `Sec-WebSocket-Protocol: ${protocol}\r\n` : ''}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`;
+
+// A client's frame with a mask of zeros, which leaves the payload as it is.
+export function clientFrame(opcode, payload) {
+  return Buffer.concat([Buffer.from([0x80 | opcode, 0x80 | payload.length, 0, 0, 0, 0]), Buffer.from(payload)]);
+}
+
+export class RawViewer {
+  // `where`: as net.connect() takes it. `onFrame({ sequence, ageMs, bytes })` when a frame's last byte has come; it may
+  // return a promise to acknowledge later.
+  constructor(where, onFrame = () => {}) {
+    this.frames = 0;
+    this.onFrame = onFrame;
+    this.rest = [];
+    this.restBytes = 0;
+    this.needed = 1;
+    this.greeted = false;
+    this.ended = false;
+    this.socket = net.connect(where);
+    this.socket.on('error', () => {}).on('close', () => { this.ended = true; });
+    this.socket.write(handshake('picam.v1'));
+    this.socket.on('data', (data) => {
+      this.rest.push(data);
+      this.restBytes += data.length;
+      if (this.restBytes >= this.needed) this.take(Buffer.concat(this.rest));
+    });
+  }
+
+  take(data) {
+    let at = 0;
+    if (!this.greeted) {
+      const end = data.indexOf('\r\n\r\n');
+      this.greeted = end >= 0;
+      at = this.greeted ? end + 4 : 0;
+    }
+    this.needed = data.length - at + 1;
+    while (this.greeted) {
+      const left = data.length - at;
+      this.needed = 2;
+      if (left < 2) break;
+      const short = data[at + 1] & 0x7f;
+      const head = short === 127 ? 10 : short === 126 ? 4 : 2;
+      this.needed = head;
+      if (left < head) break;
+      const length = short === 127 ? Number(data.readBigUInt64BE(at + 2)) : short === 126 ? data.readUInt16BE(at + 2) : short;
+      this.needed = head + length;
+      if (left < this.needed) break;
+      if ((data[at] & 15) === 2) this.frame(data.subarray(at + head, at + head + length));
+      at += head + length;
+    }
+    this.rest = [data.subarray(at)];
+    this.restBytes = data.length - at;
+  }
+
+  frame(payload) {
+    ++this.frames;
+    const sequence = payload.readBigUInt64BE(0);
+    const acknowledge = () => this.socket.writable && this.socket.write(clientFrame(1, `{"type":"ack","sequence":${sequence}}`));
+    const wait = this.onFrame({ sequence, ageMs: Date.now() - Number(payload.readBigUInt64BE(8)) / 1000, bytes: payload.length });
+    if (wait) wait.then(acknowledge);
+    else acknowledge();
+  }
+}

@@ -1,0 +1,75 @@
+// A link in user space between a client and a TCP port: so many bits a second each way, so long a round trip, both
+// changeable. What does not fit into the link waits in the kernel's buffers in front of it, as before a real one.
+import { once } from 'node:events';
+import net from 'node:net';
+
+const kSlice = 4096; // bytes that cross the link in one piece
+
+export class SlowLink {
+  static async to(port, { bitsPerSecond, roundTripMs }) {
+    const link = new SlowLink();
+    link.set({ bitsPerSecond, roundTripMs });
+    link.sockets = new Set();
+    link.server = net.createServer((client) => {
+      const server = net.connect(port, '127.0.0.1');
+      link.carry(client, server);
+      link.carry(server, client);
+    }).listen(0, '127.0.0.1');
+    await once(link.server, 'listening');
+    link.port = link.server.address().port;
+    return link;
+  }
+
+  set({ bitsPerSecond, roundTripMs }) {
+    this.bytesPerMs = bitsPerSecond / 8000;
+    this.oneWayMs = roundTripMs / 2;
+  }
+
+  carry(from, to) {
+    this.sockets.add(from);
+    from.setNoDelay(true);
+    let free = performance.now(); // when the link has taken all that it was given
+    from.on('error', () => {}).on('close', () => {
+      this.sockets.delete(from);
+      to.destroy();
+    });
+    from.on('data', (data) => {
+      free = Math.max(free, performance.now());
+      for (let at = 0; at < data.length; at += kSlice) {
+        const slice = data.subarray(at, at + kSlice);
+        free += slice.length / this.bytesPerMs;
+        setTimeout(() => to.writable && to.write(slice), free + this.oneWayMs - performance.now());
+      }
+      from.pause();
+      setTimeout(() => from.resume(), free - performance.now());
+    });
+  }
+
+  async close() {
+    for (const socket of this.sockets) socket.destroy();
+    this.server.close();
+    await once(this.server, 'close');
+  }
+}
+
+// What a viewer behind the link sees of the stream in so many seconds, after `settleSeconds`: frames a second, and how
+// old frames were when their last byte had come.
+export async function seenOver(viewer, seconds, settleSeconds) {
+  const ages = [];
+  let seen = 0;
+  let measuring = false;
+  const before = viewer.onFrame;
+  viewer.onFrame = (frame) => {
+    if (measuring) {
+      ages.push(frame.ageMs);
+      ++seen;
+    }
+    return before(frame);
+  };
+  await new Promise((resolve) => { setTimeout(resolve, settleSeconds * 1000); });
+  measuring = true;
+  await new Promise((resolve) => { setTimeout(resolve, seconds * 1000); });
+  viewer.onFrame = before;
+  ages.sort((a, b) => a - b);
+  return { fps: seen / seconds, p50: ages[Math.floor(ages.length * 0.5)], p99: ages[Math.floor(ages.length * 0.99)] };
+}

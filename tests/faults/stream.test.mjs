@@ -1,0 +1,96 @@
+// Crowds at the stream: viewers who come and go in thousands, and viewers who stop reading. Steady viewers keep their
+// rate meanwhile, and nothing is left behind. Straight at streamd's socket, so that nginx hides nothing.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import net from 'node:net';
+import { after, before, describe, test } from 'node:test';
+import { Site, waitFor } from '../integration/harness.mjs';
+import { clientFrame, handshake, RawViewer } from './raw-viewer.mjs';
+
+const kGoodbye = clientFrame(8, [0x03, 0xe8]);
+const kFps = 15;
+const kVisits = 10_000;
+const kAtOnce = 500;
+const kFlatMb = 1.0; // what the second half of the visits may add to the memory
+const kViewers = 200;
+const kStalled = 50;
+const kAckTimeoutMs = 2000;
+const kRateKept = 0.8; // of the frames that a steady viewer should get; the machine is busy with the crowd itself
+
+describe('a crowd', () => {
+  let site;
+  let pid;
+  const descriptors = () => readdirSync(`/proc/${pid}/fd`).length;
+  const megabytes = () => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
+
+  // Runs `work`, and holds that each steady viewer got its share of the frames meanwhile.
+  async function keepingTheRate(steady, work) {
+    const before = steady.map((viewer) => viewer.frames);
+    const begun = performance.now();
+    await work();
+    const due = ((performance.now() - begun) / 1000) * kFps;
+    steady.forEach((viewer, i) => {
+      assert.ok(!viewer.ended);
+      assert.ok(viewer.frames - before[i] >= kRateKept * due - 1, `${viewer.frames - before[i]} of ${due.toFixed(0)} frames`);
+    });
+  }
+
+  before(async () => {
+    site = await Site.start(['--stream.size', '160x120', '--stream.fps', String(kFps), '--stream.linger', '0s',
+      '--stream.max_viewers', '2000', '--stream.ack_timeout', `${kAckTimeoutMs}ms`], { nginx: false });
+    pid = site.streamd.process.pid;
+  });
+  after(() => site?.stop());
+
+  test(`${kVisits} viewers come and go, ${kAtOnce} at once, half of them without a goodbye`, async () => {
+    const steady = Array.from({ length: 5 }, () => new RawViewer({ path: site.socket('stream') }));
+    await waitFor('steady viewers', () => steady.every((viewer) => viewer.frames > 5));
+    const atRest = descriptors();
+    const visit = async (number) => {
+      const socket = net.connect(site.socket('stream'));
+      socket.on('error', () => {});
+      socket.write(handshake(number % 4 < 2 ? 'picam.v1' : null));
+      const [answer] = await once(socket, 'data');
+      assert.match(answer.toString('latin1'), /^HTTP\/1\.1 101/);
+      const closed = once(socket, 'close');
+      if (number % 2) socket.resume().write(kGoodbye);
+      else socket.destroy();
+      await closed;
+    };
+    const visits = async (first, count) => {
+      let next = first;
+      await Promise.all(Array.from({ length: kAtOnce }, async () => {
+        while (next < first + count) await visit(next++);
+      }));
+      await waitFor('closed descriptors', () => descriptors() <= atRest);
+    };
+    await keepingTheRate(steady, async () => {
+      await visits(0, kVisits / 2);
+      const half = megabytes();
+      await visits(kVisits / 2, kVisits / 2);
+      assert.ok(megabytes() - half <= kFlatMb, `${half} MB after half of them, ${megabytes()} MB after all`);
+    });
+    for (const viewer of steady) viewer.socket.destroy();
+    await waitFor('nobody', async () => (await site.status()).camera.state === 'idle');
+    assert.ok(site.streamd.running);
+  });
+
+  test(`${kViewers} viewers, of whom ${kStalled} stop reading`, async () => {
+    const steady = Array.from({ length: kViewers - kStalled }, () => new RawViewer({ path: site.socket('stream') }));
+    const stalled = Array.from({ length: kStalled }, () => new RawViewer({ path: site.socket('stream') }));
+    await waitFor('all viewers', () => [...steady, ...stalled].every((viewer) => viewer.frames > 2));
+    for (const viewer of stalled) viewer.socket.pause();
+    const begun = Date.now();
+    await keepingTheRate(steady, () => waitFor('the stalled ones to be closed', async () =>
+      (await site.status()).viewers.total === kViewers - kStalled, kAckTimeoutMs + 20000));
+    assert.ok(Date.now() - begun >= kAckTimeoutMs / 2, 'they were given their time');
+    for (const viewer of stalled) viewer.socket.destroy();
+    // And a while without them.
+    const until = steady[0].frames + 2 * kFps;
+    await keepingTheRate(steady, () => waitFor('two seconds of frames', () => steady[0].frames >= until));
+    for (const viewer of steady) viewer.socket.destroy();
+    await waitFor('nobody', async () => (await site.status()).camera.state === 'idle');
+    assert.ok(site.streamd.running);
+  });
+});

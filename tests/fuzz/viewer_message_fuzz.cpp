@@ -1,0 +1,19 @@
+// What a picam.v1 viewer says: parsed, and answered where it is a ping.
+#include "streamd/viewer_protocol.h"
+
+#include <string_view>
+#include <variant>
+
+extern "C" int LLVMFuzzerTestOneInput(const unsigned char *data, std::size_t bytes)
+{
+    const auto message = picam::protocol::parse({reinterpret_cast<const char *>(data), bytes});
+    if (!message)
+        return 0;
+    if (const auto *ping = std::get_if<picam::protocol::Ping>(&*message))
+        if (picam::protocol::pong(*ping, std::chrono::microseconds(1)).find(ping->t) == std::string::npos)
+            __builtin_trap();
+    if (const auto *ack = std::get_if<picam::protocol::Ack>(&*message))
+        if (ack->sequence == 0)
+            __builtin_trap();
+    return 0;
+}
