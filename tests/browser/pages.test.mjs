@@ -16,8 +16,8 @@ const shots = path.join(top, 'build/screenshots');
 mkdirSync(shots, { recursive: true });
 
 // A digest of what the page's picture shows; empty while there is none.
-const pixels = (page) => page.evaluate(() => {
-  const shown = ['picture', 'fallback'].map((id) => document.getElementById(id)).find((e) => e && !e.hidden);
+const pixels = (page, ids = ['picture', 'fallback']) => page.evaluate((wanted) => {
+  const shown = wanted.map((id) => document.getElementById(id)).find((e) => e && !e.hidden);
   const width = shown?.naturalWidth ?? shown?.width ?? 0;
   if (!width) return '';
   const copy = document.createElement('canvas');
@@ -25,13 +25,13 @@ const pixels = (page) => page.evaluate(() => {
   copy.height = 48;
   copy.getContext('2d').drawImage(shown, 0, 0, 64, 48);
   return String(copy.getContext('2d').getImageData(0, 0, 64, 48).data.reduce((sum, v, i) => (sum * 31 + v * (i % 7)) % 1e9, 7));
-});
+}, ids);
 const message = (page) => page.$eval('#message', (e) => (e.hidden ? '' : e.textContent));
 
-async function waitChanges(page, count) {
+async function waitChanges(page, count, ids) {
   const seen = new Set();
   await waitFor(`${count} different pictures`, async () => {
-    const now = await pixels(page);
+    const now = await pixels(page, ids);
     if (now) seen.add(now);
     return seen.size >= count;
   });
@@ -127,6 +127,19 @@ for (const [browserName, executablePath] of Object.entries(kBrowsers)) {
       await waitFor('no message', async () => (await message(page)) === '');
       await waitChanges(page, 2);
       await page.close();
+    });
+
+    test('somebody else\'s page with the multipart stream in an <img>', async () => {
+      const page = await open('/');
+      await page.evaluate(() => {
+        const img = document.createElement('img');
+        img.id = 'foreign';
+        img.src = '/stream.mjpg';
+        document.body.append(img);
+      });
+      await waitChanges(page, 5, ['foreign']);
+      await page.close();
+      await waitFor('the camera to close', () => lockIsFree(site));
     });
   });
 }

@@ -60,8 +60,10 @@ export class Child {
 }
 
 export class Site {
-  static async start(flags = [], { nginx = true } = {}) {
+  // `env`: of both programs, beside our own.
+  static async start(flags = [], { nginx = true, env = {} } = {}) {
     const site = new Site();
+    site.env = { ...process.env, ...env };
     site.flags = ['--camera.source', 'pattern', ...flags];
     site.folder = mkdtempSync(existsSync('/dev/shm') ? '/dev/shm/picam-test.' : '/tmp/picam-test.');
     site.run = path.join(site.folder, 'run');
@@ -83,12 +85,12 @@ export class Site {
   socket(name) { return path.join(this.run, `pi.${name}.sock`); }
 
   async startSnapshot(flags = []) {
-    this.snapshot = new Child(programs.snapshot, [...this.flags, '--runtime-dir', this.run, ...flags]);
+    this.snapshot = new Child(programs.snapshot, [...this.flags, '--runtime-dir', this.run, ...flags], { env: this.env });
     await this.ready(this.snapshot);
   }
 
   async startStreamd(flags = []) {
-    this.streamd = new Child(programs.streamd, [...this.flags, '--runtime-dir', this.run, ...flags]);
+    this.streamd = new Child(programs.streamd, [...this.flags, '--runtime-dir', this.run, ...flags], { env: this.env });
     await this.ready(this.streamd);
   }
 

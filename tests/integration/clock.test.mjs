@@ -1,0 +1,60 @@
+// The wall clock is set while viewers watch, as it is on a Pi without a battery when the network comes: nothing stops,
+// nothing runs backwards, and stills say the new time.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { jpegSize, Site, Viewer, waitFor } from './harness.mjs';
+
+const kDayMs = 86_400_000;
+const kNearMs = 60_000;
+
+describe('the wall clock is set', () => {
+  const folder = mkdtempSync('/dev/shm/picam-clock.');
+  const file = path.join(folder, 'clock');
+  const set = (days) => writeFileSync(file, `${days >= 0 ? '+' : ''}${days}d\n`);
+  let site;
+  let viewer;
+
+  before(async () => {
+    const library = execFileSync('dpkg', ['-L', 'libfaketime'], { encoding: 'utf8' }).split('\n')
+      .find((line) => line.endsWith('/libfaketime.so.1'));
+    set(0);
+    site = await Site.start(['--stream.linger', '0s', '--snapshot.size', '320x240'], { env: {
+      LD_PRELOAD: library, FAKETIME_TIMESTAMP_FILE: file, FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1',
+      DONT_FAKE_MONOTONIC: '1',
+    } });
+    viewer = new Viewer(site, { protocols: ['picam.v1'] });
+    await viewer.waitFrames(3);
+  });
+  after(async () => {
+    await viewer?.close();
+    await site?.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  for (const days of [400, -400, 0]) {
+    test(`by ${days} days from the true time`, async () => {
+      set(days);
+      const due = Date.now() + days * kDayMs;
+      const near = (ms) => Math.abs(ms - due) < kNearMs;
+      await waitFor('a frame of the new time', () => near(viewer.frames.at(-1).capturedMs));
+      const first = viewer.frames.length;
+      const begun = Date.now();
+      await viewer.waitFrames(first + 30);
+      assert.ok(Date.now() - begun < 3000, `30 frames took ${Date.now() - begun} ms`);
+      for (let i = 1; i < viewer.frames.length; ++i) {
+        assert.ok(viewer.frames[i].sequence > viewer.frames[i - 1].sequence);
+      }
+      const response = await fetch(`${site.url}/pi.jpg`);
+      const bytes = await response.arrayBuffer();
+      assert.equal(response.status, 200);
+      assert.equal(jpegSize(bytes), '320x240');
+      assert.ok(near(Date.parse(response.headers.get('x-picam-captured'))), response.headers.get('x-picam-captured'));
+      const age = Number(response.headers.get('x-picam-age-ms'));
+      assert.ok(age >= 0 && age < 2000, `${age} ms old`);
+      assert.equal((await site.status()).camera.starts, 1, 'the camera was not opened again');
+    });
+  }
+});
