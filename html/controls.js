@@ -1,6 +1,6 @@
 // What both pages share: the message over the picture, keys, saving, full screen. Knows nothing of where pictures come
 // from.
-import { text } from './text.js';
+import { text, translatePage } from './text.js';
 
 export const byId = (id) => document.getElementById(id);
 
@@ -44,17 +44,18 @@ export function rememberedChoice(id, fallback, changed) {
   return Number(value);
 }
 
-// Buttons by id with their key. The controls are shown only now: without scripts they would do nothing.
-export function wire(actions) {
+// Buttons by id with their key, and keys without a button. The controls are shown only now: without scripts they would do
+// nothing. With it the page becomes an app where the browser can have one.
+export function wire(actions, keys = {}) {
+  translatePage();
+  navigator.serviceWorker?.register('/service-worker.js').catch(() => {}); // only where the site has TLS, or is this machine
   for (const [id, { action }] of Object.entries(actions)) byId(id).addEventListener('click', action);
   document.addEventListener('keydown', (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('select, button, a')) return;
-    for (const { key, action } of Object.values(actions)) {
-      if (event.key === key) {
-        event.preventDefault();
-        action();
-      }
-    }
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('select') || (event.key === ' ' && event.target.closest('button, a'))) return;
+    const action = keys[event.key] ?? Object.values(actions).find(({ key }) => key === event.key)?.action;
+    if (!action) return;
+    event.preventDefault();
+    action();
   });
   byId('controls').hidden = false;
 }

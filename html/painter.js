@@ -1,8 +1,10 @@
-// Decodes JPEGs away from the main thread (the browser does, in createImageBitmap) and paints only the newest. One
-// decode at a time: a frame that a newer one overtakes is never decoded. Says which frames are done with.
+// Shows JPEGs on a canvas, only the newest, away from the main thread: a worker decodes and paints where the browser
+// has OffscreenCanvas, else createImageBitmap decodes and we paint. One decode at a time: a frame that a newer one
+// overtakes is never decoded. Says which frames are done with.
+import { drawJpeg } from './draw-jpeg.js';
+
 export class Painter {
-  #canvas;
-  #context;
+  #draw;
   #onPainted;
   #onSkipped;
   #waiting = null;
@@ -10,10 +12,9 @@ export class Painter {
 
   // onPainted(frame) once it is drawn, onSkipped(frame) when it will never be.
   constructor(canvas, { onPainted, onSkipped }) {
-    this.#canvas = canvas;
-    this.#context = canvas.getContext('2d', { alpha: false });
     this.#onPainted = onPainted;
     this.#onSkipped = onSkipped;
+    this.#draw = canvas.transferControlToOffscreen && window.Worker ? inWorker(canvas) : here(canvas);
   }
 
   show(frame) {
@@ -28,13 +29,7 @@ export class Painter {
       const frame = this.#waiting;
       this.#waiting = null;
       try {
-        const bitmap = await createImageBitmap(new Blob([frame.jpeg], { type: 'image/jpeg' }));
-        if (this.#canvas.width !== bitmap.width || this.#canvas.height !== bitmap.height) {
-          this.#canvas.width = bitmap.width;
-          this.#canvas.height = bitmap.height;
-        }
-        this.#context.drawImage(bitmap, 0, 0);
-        bitmap.close();
+        await this.#draw(frame.jpeg);
         this.#onPainted(frame);
       } catch {
         this.#onSkipped(frame); // not decodable: the next one will be
@@ -42,4 +37,22 @@ export class Painter {
     }
     this.#busy = false;
   }
+}
+
+function here(canvas) {
+  const context = canvas.getContext('2d', { alpha: false });
+  return (jpeg) => drawJpeg(context, jpeg);
+}
+
+function inWorker(canvas) {
+  const worker = new Worker(new URL('painter-worker.js', import.meta.url), { type: 'module' });
+  const offscreen = canvas.transferControlToOffscreen();
+  worker.postMessage({ canvas: offscreen }, [offscreen]);
+  let settle = null;
+  worker.onmessage = ({ data }) => (data.painted ? settle?.resolve() : settle?.reject(new Error('not decodable')));
+  worker.onerror = () => settle?.reject(new Error('the worker failed'));
+  return (jpeg) => new Promise((resolve, reject) => {
+    settle = { resolve, reject };
+    worker.postMessage({ jpeg }); // copied: the page may save what it shows
+  });
 }

@@ -2,6 +2,7 @@
 import { byId, clockTime, rememberedChoice, saveBlob, say, setPaused, toggleFullscreen, wire } from './controls.js';
 import { StillRefresher } from './still-refresher.js';
 import { text } from './text.js';
+import { View } from './view.js';
 
 const picture = byId('picture');
 let shown = null; // {blob, captured, ageMs, at}: what the page shows, and since when
@@ -44,10 +45,12 @@ function pause() {
   say(refresher.paused ? text.paused : '');
 }
 
+const view = new View(byId('stage'), [picture]);
 wire({
   pause: { key: ' ', action: pause },
   save: { key: 's', action: () => shown && saveBlob(shown.blob, shown.captured) },
+  ...view.actions,
   fullscreen: { key: 'f', action: toggleFullscreen },
-});
+}, view.keys);
 setInterval(() => { if (!document.hidden) caption(); }, 500);
 refresher.start();

@@ -5,6 +5,7 @@ import { byId, clockTime, rememberedChoice, saveBlob, say, setPaused, toggleFull
 import { Painter } from './painter.js';
 import { StillRefresher } from './still-refresher.js';
 import { text } from './text.js';
+import { View } from './view.js';
 
 const kHiddenMs = 4000;        // a glance at another page does not end the stream
 const kFallbackFailures = 4;   // attempts that never once opened
@@ -69,6 +70,7 @@ function fallBack() {
   fallback.hidden = false;
   fallback.onload = () => say(text.fallbackMultipart);
   fallback.onerror = () => {
+    fallback.onload = null;
     fallback.onerror = null;
     stills = new StillRefresher({
       everyMs: 1500,
@@ -115,6 +117,7 @@ function toggleFigures() {
   caption();
 }
 
+const view = new View(byId('stage'), [canvas, fallback]);
 wire({
   pause: { key: ' ', action: pause },
   figures: { key: 'i', action: toggleFigures },
@@ -122,8 +125,9 @@ wire({
     key: 's',
     action: () => shown && saveBlob(new Blob([shown.jpeg], { type: 'image/jpeg' }), new Date(shown.capturedMs)),
   },
+  ...view.actions,
   fullscreen: { key: 'f', action: toggleFullscreen },
-});
+}, view.keys);
 
 let hiddenTimer = 0;
 document.addEventListener('visibilitychange', () => {

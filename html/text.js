@@ -1,5 +1,12 @@
-// Every sentence that the scripts say, in one place.
-export const text = {
+// Every sentence of both pages, by language: the browser's first that is here, English else. Another language is
+// another table with the same names. `page` replaces the text of the elements with that data-text.
+const en = {
+  page: {
+    still: 'Still', live: 'Live', every: 'Every', rate: 'At most', everyFrame: 'every frame', minute: '1 min',
+    pause: 'Pause', figures: 'Figures', save: 'Save', turn: 'Turn', mirror: 'Mirror', fill: 'Fill', fullscreen: 'Full screen',
+    views: 'Views', stillPicture: 'The camera\'s picture', livePicture: 'The camera\'s live picture',
+    help: 'Keys: space pauses, s saves, f full screen, r turns, m mirrors, c fills, + and - zoom, 0 shows all, arrows move.',
+  },
   pause: 'Pause',
   resume: 'Resume',
   paused: 'Paused.',
@@ -18,3 +25,43 @@ export const text = {
   figures: (f) => `${f.fps.toFixed(1)} fps · delay ${f.delay} · ${(f.bytes / 1e6 * 8).toFixed(1)} Mbit/s · ${f.skipped} skipped`,
   unknown: '–',
 };
+
+const comma = (value, digits) => value.toFixed(digits).replace('.', ',');
+const de = {
+  page: {
+    still: 'Standbild', live: 'Live', every: 'Alle', rate: 'Höchstens', everyFrame: 'jedes Bild', minute: '1 min',
+    pause: 'Pause', figures: 'Werte', save: 'Sichern', turn: 'Drehen', mirror: 'Spiegeln', fill: 'Füllen', fullscreen: 'Vollbild',
+    views: 'Ansichten', stillPicture: 'Das Bild der Kamera', livePicture: 'Das Livebild der Kamera',
+    help: 'Tasten: Leertaste hält an, s sichert, f Vollbild, r dreht, m spiegelt, c füllt, + und - zoomen, 0 zeigt alles, Pfeile verschieben.',
+  },
+  pause: 'Pause',
+  resume: 'Weiter',
+  paused: 'Angehalten.',
+  offline: 'Dieses Gerät ist offline.',
+  connecting: 'Verbinde …',
+  starting: 'Die Kamera startet …',
+  unavailable: (reason) => `Die Kamera ist nicht verfügbar: ${reason}.`,
+  lost: 'Die Verbindung ist abgerissen; neuer Versuch …',
+  frozen: 'Das Bild stand still; neue Verbindung …',
+  noServer: 'Der Server antwortet nicht; neuer Versuch …',
+  fallbackMultipart: 'WebSockets kommen hier nicht durch: einfacher Stream.',
+  fallbackStills: 'Der Stream kommt hier nicht durch: Standbilder.',
+  captured: (time, age) => `Aufgenommen um ${time}, vor ${age}`,
+  live: (time) => `Live, ${time}`,
+  seconds: (value) => (value < 10 ? `${comma(value, 1)} s` : `${Math.round(value)} s`),
+  figures: (f) => `${comma(f.fps, 1)} Bilder/s · Verzögerung ${f.delay} · ${comma(f.bytes / 1e6 * 8, 1)} Mbit/s · ${f.skipped} ausgelassen`,
+  unknown: '–',
+};
+
+const tables = { en, de };
+const language = navigator.languages.map((tag) => tag.slice(0, 2).toLowerCase()).find((tag) => tables[tag]) ?? 'en';
+export const text = tables[language];
+
+// What stands in the HTML is English, for browsers without scripts.
+export function translatePage() {
+  document.documentElement.lang = language;
+  for (const element of document.querySelectorAll('[data-text]')) element.textContent = text.page[element.dataset.text];
+  for (const element of document.querySelectorAll('[data-label]')) {
+    element.setAttribute(element.tagName === 'IMG' ? 'alt' : 'aria-label', text.page[element.dataset.label]);
+  }
+}

@@ -1,76 +1,25 @@
 // Both pages in Debian's browsers: a picture that changes, no error on the console, and what happens when things break.
 // Screenshots go to build/screenshots.
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import puppeteer from 'puppeteer-core';
-import { lockIsFree, Site, top, waitFor } from '../integration/harness.mjs';
-
-const kBrowsers = {
-  chrome: ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(existsSync),
-  firefox: ['/usr/bin/firefox-esr', '/usr/bin/firefox'].find(existsSync),
-};
-const shots = path.join(top, 'build/screenshots');
-mkdirSync(shots, { recursive: true });
-
-// A digest of what the page's picture shows; empty while there is none.
-const pixels = (page, ids = ['picture', 'fallback']) => page.evaluate((wanted) => {
-  const shown = wanted.map((id) => document.getElementById(id)).find((e) => e && !e.hidden);
-  const width = shown?.naturalWidth ?? shown?.width ?? 0;
-  if (!width) return '';
-  const copy = document.createElement('canvas');
-  copy.width = 64;
-  copy.height = 48;
-  copy.getContext('2d').drawImage(shown, 0, 0, 64, 48);
-  return String(copy.getContext('2d').getImageData(0, 0, 64, 48).data.reduce((sum, v, i) => (sum * 31 + v * (i % 7)) % 1e9, 7));
-}, ids);
-const message = (page) => page.$eval('#message', (e) => (e.hidden ? '' : e.textContent));
-
-async function waitChanges(page, count, ids) {
-  const seen = new Set();
-  await waitFor(`${count} different pictures`, async () => {
-    const now = await pixels(page, ids);
-    if (now) seen.add(now);
-    return seen.size >= count;
-  });
-}
+import { lockIsFree, Site, waitFor } from '../integration/harness.mjs';
+import { kBrowsers, launch, message, shots, waitChanges } from './browser.mjs';
 
 for (const [browserName, executablePath] of Object.entries(kBrowsers)) {
   describe(browserName, { skip: !executablePath && `${browserName} is not installed` }, () => {
     let site;
-    let browser;
-    let profile;
+    let program;
     before(async () => {
       site = await Site.start(['--stream.linger', '300ms', '--snapshot.linger', '2s']);
-      profile = mkdtempSync(path.join(tmpdir(), 'picam-browser.'));
-      browser = await puppeteer.launch({
-        browser: browserName,
-        executablePath,
-        headless: true,
-        userDataDir: profile,
-        args: browserName === 'chrome'
-          ? ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-            '--disable-component-update', '--disable-sync']
-          : [],
-      });
+      program = await launch(browserName);
     });
     after(async () => {
-      await browser?.close();
+      await program?.close();
       await site?.stop();
-      if (profile) rmSync(profile, { recursive: true, force: true });
     });
 
-    async function open(target) {
-      const page = await browser.newPage();
-      await page.setViewport({ width: 1100, height: 760 });
-      page.errors = [];
-      page.on('console', (entry) => { if (entry.type() === 'error') page.errors.push(entry.text()); });
-      page.on('pageerror', (error) => page.errors.push(error.message));
-      await page.goto(site.url + target);
-      return page;
-    }
+    const open = (target) => program.open(site.url + target);
 
     test('the still page refreshes', async () => {
       const page = await open('/?every=0.5');
@@ -146,9 +95,7 @@ for (const [browserName, executablePath] of Object.entries(kBrowsers)) {
 
 test('without scripts both pages show a picture', { skip: !kBrowsers.chrome && 'chromium is not installed' }, async () => {
   const site = await Site.start();
-  const browser = await puppeteer.launch({
-    executablePath: kBrowsers.chrome, args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-  });
+  const { browser, close } = await launch('chrome');
   try {
     for (const target of ['/', '/stream']) {
       const page = await browser.newPage();
@@ -158,7 +105,7 @@ test('without scripts both pages show a picture', { skip: !kBrowsers.chrome && '
       await page.close();
     }
   } finally {
-    await browser.close();
+    await close();
     await site.stop();
   }
 });

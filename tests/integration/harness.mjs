@@ -102,7 +102,7 @@ export class Site {
   }
 
   async startNginx() {
-    mkdirSync(path.join(this.folder, 'tmp'));
+    mkdirSync(path.join(this.folder, 'tmp'), { recursive: true });
     for (const name of ['picam', 'picam.conf', 'nginx.conf']) {
       cpSync(path.join(top, 'nginx', name), path.join(this.folder, name), { recursive: true });
     }

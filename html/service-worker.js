@@ -1,0 +1,34 @@
+// Keeps the two pages for a device without a network: they open and say so. The network goes first, so nobody sees an
+// old page; a camera's picture, the status or any other address is never touched, and never kept.
+const kCache = 'picam-shell';
+const kShell = ['/', '/stream', '/picam.css', '/icon.svg', '/manifest.webmanifest', '/still.js', '/stream.js', '/controls.js',
+  '/connection.js', '/painter.js', '/painter-worker.js', '/draw-jpeg.js', '/still-refresher.js', '/text.js', '/view.js'];
+
+self.addEventListener('install', (event) => {
+  event.waitUntil(caches.open(kCache).then((cache) => cache.addAll(kShell)).then(() => self.skipWaiting()));
+});
+self.addEventListener('activate', (event) => {
+  event.waitUntil(caches.keys()
+    .then((names) => Promise.all(names.filter((name) => name !== kCache).map((name) => caches.delete(name))))
+    .then(() => self.clients.claim()));
+});
+self.addEventListener('fetch', (event) => {
+  const { request } = event;
+  const { origin, pathname, searchParams } = new URL(request.url);
+  if (request.method !== 'GET' || origin !== location.origin || !kShell.includes(pathname)) return;
+  if (searchParams.has('action')) return; // mjpg-streamer's pictures
+  event.respondWith(fromNetwork(request, pathname));
+});
+
+async function fromNetwork(request, pathname) {
+  const cache = await caches.open(kCache);
+  try {
+    const response = await fetch(request);
+    if (response.ok && !response.redirected) await cache.put(pathname, response.clone());
+    return response;
+  } catch (error) {
+    const kept = await cache.match(pathname);
+    if (kept) return kept;
+    throw error;
+  }
+}

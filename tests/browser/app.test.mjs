@@ -1,0 +1,366 @@
+// The pages as an app: the picture turned, mirrored and zoomed; languages; what is kept; who can use it; how late, how
+// slow and how large it gets.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { SlowLink } from '../faults/slow-link.mjs';
+import { lockIsFree, Site, top, waitFor } from '../integration/harness.mjs';
+import { kBrowsers, launch, shots, waitChanges } from './browser.mjs';
+
+const kAxe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const kStreamSeconds = 60 * Number(process.env.MINUTES ?? 0.25); // how long the stream's memory is watched
+const kFlatMb = 3;
+const kDelayMs = 20;
+const kPictures = 150;
+const kHiddenMs = 4000; // as stream.js has it
+
+// How old each picture on the canvas was when it was first seen there, in ms, by the strip in it; looked at with each
+// refresh of the display. 640x480: cells of 8 pixels, 80 of them, in the lowest row of cells (core/pattern_card.h).
+const agesInPicture = (page, count) => page.evaluate(async (wanted) => {
+  const canvas = document.getElementById('picture');
+  const copy = document.createElement('canvas');
+  copy.width = 640;
+  copy.height = 8;
+  const context = copy.getContext('2d', { willReadFrequently: true });
+  const read = () => {
+    context.drawImage(canvas, 0, 472, 640, 8, 0, 0, 640, 8);
+    const { data } = context.getImageData(0, 4, 640, 1);
+    const bits = Array.from({ length: 80 }, (_, cell) => (data[(cell * 8 + 4) * 4] > 127 ? 1 : 0));
+    const byte = (at) => bits.slice(at * 8, at * 8 + 8).reduce((sum, bit) => sum * 2 + bit, 0);
+    const time = Array.from({ length: 8 }, (_, i) => byte(i + 1));
+    const sum = (time.reduce((one, other) => one + other, 0) & 255) ^ 0x5a;
+    return byte(0) === 0b10100101 && sum === byte(9) ? time.reduce((value, part) => value * 256 + part, 0) / 1000 : null;
+  };
+  const ages = [];
+  for (let last = read(); ages.length < wanted;) {
+    await new Promise((resolve) => { requestAnimationFrame(resolve); });
+    const captured = read();
+    if (captured !== null && captured !== last) ages.push(performance.timeOrigin + performance.now() - captured);
+    last = captured;
+  }
+  return ages.sort((one, other) => one - other);
+}, count);
+
+const pressed = (page, id) => page.$eval(`#${id}`, (e) => e.getAttribute('aria-pressed'));
+const transform = (page) => page.$eval('#picture', (e) => e.style.transform);
+
+for (const name of Object.keys(kBrowsers)) {
+  describe(name, { skip: !kBrowsers[name] && `${name} is not installed` }, () => {
+    let site;
+    let program;
+    before(async () => {
+      site = await Site.start(['--stream.linger', '300ms', '--snapshot.linger', '2s']);
+      program = await launch(name);
+    });
+    after(async () => {
+      await program?.close();
+      await site?.stop();
+    });
+    const open = (target, options) => program.open(site.url + target, options);
+    const done = async (page) => {
+      assert.deepEqual(page.errors, []);
+      await page.close();
+    };
+
+    test('the delay that the page shows is that of the picture', async (t) => {
+      const page = await open('/stream');
+      await waitChanges(page, 10);
+      await page.keyboard.press('i');
+      await waitFor('its figures', () => page.$eval('#caption', (e) => /delay \d+ ms/.test(e.textContent)));
+      const ages = await agesInPicture(page, kPictures);
+      const seen = ages[ages.length >> 1];
+      const said = Number(/delay (\d+) ms/.exec(await page.$eval('#caption', (e) => e.textContent))[1]);
+      t.diagnostic(`${said} ms shown; in the picture when it was first seen: p50 ${seen.toFixed(1)} ms, p99 ${
+        ages[Math.floor(0.99 * ages.length)].toFixed(1)} ms`);
+      assert.ok(Math.abs(said - seen) <= kDelayMs, `${said} ms shown, ${seen} ms in the picture`);
+      await done(page);
+    });
+
+    test('over 1 Mbit/s the picture stays under two seconds old', async (t) => {
+      const link = await SlowLink.to(site.port, { bitsPerSecond: 1e6, roundTripMs: 40 });
+      const page = await program.open(`http://127.0.0.1:${link.port}/stream`);
+      try {
+        await waitChanges(page, 4);
+        await page.keyboard.press('i');
+        const delay = async () => Number(/delay (\d+) ms/.exec(await page.$eval('#caption', (e) => e.textContent))?.[1] ?? NaN);
+        await waitFor('its figures', async () => (await delay()) > 0);
+        const begun = Date.now();
+        let most = 0;
+        await waitFor('six seconds', async () => {
+          most = Math.max(most, await delay());
+          return Date.now() - begun > 6000;
+        });
+        t.diagnostic(`${most} ms at most`);
+        assert.ok(most < 2000, `${most} ms`);
+      } finally {
+        await page.close();
+        await link.close();
+      }
+    });
+
+    test('every control by its key; the view is kept', async () => {
+      const page = await open('/stream');
+      await waitChanges(page, 3);
+      await page.keyboard.press('r');
+      assert.match(await transform(page), /rotate\(90deg\)/);
+      await page.keyboard.press('m');
+      assert.match(await transform(page), /scaleX\(-1\)/);
+      assert.equal(await pressed(page, 'mirror'), 'true');
+      await page.keyboard.press('c');
+      assert.equal(await page.$eval('#picture', (e) => e.style.objectFit), 'cover');
+      await page.keyboard.press('+');
+      await page.keyboard.press('+');
+      assert.match(await transform(page), /scale\(1\.5625\)/);
+      const before = await transform(page);
+      await page.keyboard.press('ArrowRight');
+      assert.notEqual(await transform(page), before);
+      await page.keyboard.press('0');
+      assert.match(await transform(page), /translate\(0px(, 0px)?\) scale\(1\)/);
+      await page.keyboard.press(' ');
+      assert.equal(await pressed(page, 'pause'), 'true');
+      await page.keyboard.press(' ');
+      await waitChanges(page, 3);
+      await page.keyboard.press('f');
+      await waitFor('full screen', () => page.evaluate(() => document.fullscreenElement?.id === 'stage'));
+      await page.keyboard.press('f');
+      await waitFor('no full screen', () => page.evaluate(() => !document.fullscreenElement));
+      // Buttons are reached by Tab, and pressed by Enter.
+      await page.focus('#mirror');
+      await page.keyboard.press('Enter');
+      assert.equal(await pressed(page, 'mirror'), 'false');
+      await page.reload();
+      await waitChanges(page, 3);
+      assert.match(await transform(page), /rotate\(90deg\)/);
+      assert.equal(await pressed(page, 'fill'), 'true');
+      await page.keyboard.press('c');
+      for (let turn = 0; turn < 3; ++turn) await page.keyboard.press('r');
+      await done(page);
+    });
+
+    test('a double click zooms where it hits, dragging moves, the wheel zooms', async () => {
+      const page = await open('/stream');
+      await waitChanges(page, 3);
+      await page.mouse.click(300, 300, { count: 2, delay: 5 });
+      await waitFor('the zoom', async () => /scale\(2\.5\)/.test(await transform(page)));
+      const before = await transform(page);
+      await page.mouse.move(500, 400);
+      await page.mouse.down();
+      await page.mouse.move(440, 380, { steps: 4 });
+      await page.mouse.up();
+      assert.notEqual(await transform(page), before);
+      await page.mouse.wheel({ deltaY: 100 });
+      await waitFor('less zoom', async () => /scale\(2\)/.test(await transform(page)));
+      await done(page);
+    });
+
+    test('in German', async () => {
+      const page = await open('/stream', { prepare: (fresh) => fresh.evaluateOnNewDocument(() => {
+        Object.defineProperty(navigator, 'languages', { get: () => ['de-CH', 'en'] });
+      }) });
+      await waitChanges(page, 3);
+      assert.equal(await page.$eval('html', (e) => e.lang), 'de');
+      assert.equal(await page.$eval('#fullscreen', (e) => e.textContent), 'Vollbild');
+      await page.keyboard.press('i');
+      await waitFor('its figures', () => page.$eval('#caption', (e) => /Verzögerung \d+ ms/.test(e.textContent)));
+      await done(page);
+    });
+
+    test('where WebSockets do not get through: the multipart stream, then stills, and it says so', async () => {
+      const noSockets = (fresh) => fresh.evaluateOnNewDocument(() => {
+        window.WebSocket = class {
+          constructor() { setTimeout(() => this.onclose?.()); }
+          close() {}
+          send() {}
+        };
+      });
+      const said = (page, words) => waitFor(words, () => page.$eval('#message', (e, w) => !e.hidden && e.textContent.includes(w), words));
+      const page = await open('/stream', { prepare: noSockets });
+      await said(page, 'showing the plain stream');
+      await waitChanges(page, 3, ['fallback']);
+      // The plain stream is gone too.
+      await page.$eval('#fallback', (e) => { e.src = '/no-such-thing'; });
+      await said(page, 'showing stills');
+      await waitChanges(page, 2, ['fallback']);
+      await page.close();
+    });
+
+    test('stills: one request in flight, none while hidden; the interval is kept', async () => {
+      const page = await open('/?every=0.5');
+      const flying = new Set();
+      let most = 0;
+      let asked = 0;
+      const isStill = (request) => request.url().endsWith('/pi.jpg');
+      page.on('request', (request) => {
+        if (!isStill(request)) return;
+        ++asked;
+        flying.add(request);
+        most = Math.max(most, flying.size);
+      });
+      for (const event of ['requestfinished', 'requestfailed']) page.on(event, (request) => flying.delete(request));
+      await waitChanges(page, 3);
+      assert.equal(await page.$eval('#every', (e) => e.value), '0.5');
+      await page.evaluate(() => {
+        Object.defineProperty(document, 'hidden', { configurable: true, get: () => true });
+        document.dispatchEvent(new Event('visibilitychange'));
+      });
+      await waitFor('the camera to close', () => lockIsFree(site)); // two seconds after the last request
+      const before = asked;
+      await page.evaluate(() => {
+        Object.defineProperty(document, 'hidden', { configurable: true, get: () => false });
+        document.dispatchEvent(new Event('visibilitychange'));
+      });
+      await waitFor('a request at once', () => asked > before, 1000);
+      assert.equal(most, 1);
+      await page.select('#every', '5');
+      await page.goto(`${site.url}/`);
+      assert.equal(await page.$eval('#every', (e) => e.value), '5');
+      await page.evaluate(() => localStorage.clear());
+      await page.close();
+    });
+
+    for (const target of ['/', '/stream']) {
+      test(`axe finds nothing serious on ${target}`, async () => {
+        const page = await open(target);
+        await waitChanges(page, 2);
+        await page.evaluate(kAxe);
+        const found = await page.evaluate(async () => (await window.axe.run()).violations
+          .map(({ id, impact, nodes }) => `${impact}: ${id}: ${nodes.map((node) => node.html).join(' ').slice(0, 200)}`));
+        assert.deepEqual(found.filter((line) => /^(serious|critical)/.test(line)), []);
+        await done(page);
+      });
+    }
+  });
+}
+
+describe('in chrome alone', { skip: !kBrowsers.chrome && 'chromium is not installed' }, () => {
+  let site;
+  let program;
+  before(async () => {
+    site = await Site.start(['--stream.linger', '300ms', '--snapshot.linger', '1s']);
+    program = await launch('chrome', { args: ['--js-flags=--expose-gc'] });
+  });
+  after(async () => {
+    await program?.close();
+    await site?.stop();
+  });
+
+  test('a page that is hidden for some seconds closes its stream, and opens it again', async () => {
+    const page = await program.open(`${site.url}/stream`);
+    await waitChanges(page, 3);
+    const hide = (hidden) => page.evaluate((value) => {
+      Object.defineProperty(document, 'hidden', { configurable: true, get: () => value });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, hidden);
+    const begun = Date.now();
+    await hide(true);
+    await waitFor('the camera to close', () => lockIsFree(site));
+    assert.ok(Date.now() - begun >= kHiddenMs - 100, 'a glance elsewhere does not end it');
+    await hide(false);
+    await waitChanges(page, 3);
+    await page.close();
+  });
+
+  test('it can be installed, and opens without a network', async () => {
+    const page = await program.open(`${site.url}/stream`);
+    await waitChanges(page, 3);
+    const client = await page.createCDPSession();
+    const { url, errors, data } = await client.send('Page.getAppManifest');
+    assert.match(url, /\/manifest\.webmanifest$/);
+    assert.deepEqual(errors, []);
+    const manifest = JSON.parse(data);
+    assert.ok(manifest.icons.some(({ sizes }) => sizes === '192x192') && manifest.icons.some(({ sizes }) => sizes === '512x512'));
+    const { installabilityErrors } = await client.send('Page.getInstallabilityErrors');
+    assert.deepEqual(installabilityErrors, []);
+    for (const { src, type } of manifest.icons) {
+      const response = await fetch(`${site.url}/${src}`);
+      assert.equal(response.status, 200);
+      assert.equal(response.headers.get('content-type'), type);
+    }
+    const served = await fetch(`${site.url}/manifest.webmanifest`);
+    assert.equal(served.headers.get('content-type'), 'application/manifest+json');
+
+    await page.evaluate(() => navigator.serviceWorker.ready.then(() => true));
+    await page.goto(`${site.url}/`);
+    await waitChanges(page, 3);
+    const kept = await page.evaluate(async () => {
+      const names = await caches.keys();
+      const requests = await Promise.all(names.map(async (cache) => (await caches.open(cache)).keys()));
+      return requests.flat().map((request) => new URL(request.url).pathname);
+    });
+    assert.ok(kept.includes('/') && kept.includes('/view.js'), `${kept}`);
+    assert.ok(!kept.some((one) => /pi\.jpg|mjpg|status/.test(one)), 'no picture is kept');
+    await site.nginx.end();
+    for (const target of ['/', '/stream']) {
+      await page.goto(site.url + target);
+      await waitFor('a sentence', () => page.$eval('#message', (e) => !e.hidden && e.textContent.length > 0));
+    }
+    await site.startNginx();
+    await waitChanges(page, 3);
+    await page.close();
+  });
+
+  test(`${kStreamSeconds} s of stream: the page's memory stays flat`, async (t) => {
+    const page = await program.open(`${site.url}/stream`);
+    await waitChanges(page, 30);
+    const client = await page.createCDPSession();
+    const heap = async () => {
+      await client.send('HeapProfiler.collectGarbage');
+      return (await page.metrics()).JSHeapUsedSize / 1e6;
+    };
+    const before = await heap();
+    const tasks = (await page.metrics()).TaskDuration;
+    const begun = Date.now();
+    await waitFor('the end', () => Date.now() - begun > kStreamSeconds * 1000, kStreamSeconds * 1000 + 5000);
+    const busy = (await page.metrics()).TaskDuration - tasks;
+    const after_ = await heap();
+    t.diagnostic(`${before.toFixed(1)} MB, then ${after_.toFixed(1)} MB; main thread busy ${(100 * busy / kStreamSeconds).toFixed(1)} %`);
+    assert.ok(after_ - before < kFlatMb, `${before} MB, then ${after_} MB`);
+    await page.close();
+  });
+
+  test('screenshots: phone and desktop, dark and light', async () => {
+    const sizes = { phone: { width: 390, height: 844, isMobile: true, hasTouch: true }, lying: { width: 844, height: 390, isMobile: true, hasTouch: true }, desktop: { width: 1280, height: 800 } };
+    for (const [device, viewport] of Object.entries(sizes)) {
+      for (const scheme of ['light', 'dark']) {
+        for (const [target, view] of [['/', 'still'], ['/stream', 'stream']]) {
+          const page = await program.open(site.url + target, { viewport, prepare: (fresh) => fresh.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]) });
+          await waitChanges(page, 2);
+          // Nothing lies beyond the screen, and each control is large enough for a finger.
+          assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth && document.documentElement.scrollHeight <= innerHeight), `${device} ${target}`);
+          const small = await page.$$eval('#controls button, #controls select', (all) => all.filter((e) => e.offsetHeight < 40).map((e) => e.id));
+          assert.deepEqual(small, []);
+          await page.screenshot({ path: path.join(shots, `${view}-${device}-${scheme}.png`) });
+          await page.close();
+        }
+      }
+    }
+  });
+});
+
+test('the stream page says why there is no camera, and comes back', { skip: !kBrowsers.chrome && 'chromium is not installed' }, async () => {
+  const folder = mkdtempSync('/dev/shm/picam-app.');
+  const file = path.join(folder, 'a.jpg');
+  const site = await Site.start(['--camera.source', 'replay', '--camera.file', file, '--stream.size', '640x480', '--snapshot.size', '640x480']);
+  const program = await launch('chrome');
+  try {
+    const page = await program.open(`${site.url}/stream`);
+    await waitFor('the reason', () => page.$eval('#message', (e) => /not available: .*No such file/.test(e.textContent)));
+    execFileSync('convert', ['-size', '640x480', 'gradient:red-blue', '-sampling-factor', '4:2:0', file]);
+    await waitFor('the picture', () => page.$eval('#picture', (e) => !e.hidden));
+    await waitFor('no complaint', () => page.$eval('#message', (e) => e.hidden));
+    await page.close();
+  } finally {
+    await program.close();
+    await site.stop();
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('the pages and all they load are under 60 KB', () => {
+  const folder = path.join(top, 'html');
+  const bytes = readdirSync(folder).reduce((sum, name) => sum + statSync(path.join(folder, name)).size, 0);
+  assert.ok(bytes < 60_000, `${bytes} bytes`);
+});

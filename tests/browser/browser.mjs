@@ -1,0 +1,68 @@
+// What the browser tests share: the browsers there are, and what a page shows.
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import puppeteer from 'puppeteer-core';
+import { top, waitFor } from '../integration/harness.mjs';
+
+export const kBrowsers = {
+  chrome: ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(existsSync),
+  firefox: ['/usr/bin/firefox-esr', '/usr/bin/firefox'].find(existsSync),
+};
+export const shots = path.join(top, 'build/screenshots');
+mkdirSync(shots, { recursive: true });
+
+// A digest of what the page's picture shows; empty while there is none.
+export const pixels = (page, ids = ['picture', 'fallback']) => page.evaluate((wanted) => {
+  const shown = wanted.map((id) => document.getElementById(id)).find((e) => e && !e.hidden);
+  const width = shown?.naturalWidth ?? shown?.width ?? 0;
+  if (!width) return '';
+  const copy = document.createElement('canvas');
+  copy.width = 64;
+  copy.height = 48;
+  copy.getContext('2d').drawImage(shown, 0, 0, 64, 48);
+  return String(copy.getContext('2d').getImageData(0, 0, 64, 48).data.reduce((sum, v, i) => (sum * 31 + v * (i % 7)) % 1e9, 7));
+}, ids);
+export const message = (page) => page.$eval('#message', (e) => (e.hidden ? '' : e.textContent));
+
+export async function waitChanges(page, count, ids) {
+  const seen = new Set();
+  await waitFor(`${count} different pictures`, async () => {
+    const now = await pixels(page, ids);
+    if (now) seen.add(now);
+    return seen.size >= count;
+  });
+}
+
+// A browser with a profile of its own; close() removes it.
+export async function launch(name, { args = [] } = {}) {
+  const profile = mkdtempSync(path.join(tmpdir(), 'picam-browser.'));
+  const browser = await puppeteer.launch({
+    browser: name,
+    executablePath: kBrowsers[name],
+    headless: true,
+    userDataDir: profile,
+    args: name === 'chrome'
+      ? ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+        '--disable-component-update', '--disable-sync', ...args]
+      : [],
+  });
+  return {
+    browser,
+    // A page whose complaints are kept.
+    async open(url, { viewport = { width: 1100, height: 760 }, prepare } = {}) {
+      const page = await browser.newPage();
+      await page.setViewport(viewport);
+      page.errors = [];
+      page.on('console', (entry) => { if (entry.type() === 'error') page.errors.push(entry.text()); });
+      page.on('pageerror', (error) => page.errors.push(error.message));
+      if (prepare) await prepare(page);
+      await page.goto(url);
+      return page;
+    },
+    async close() {
+      await browser.close();
+      rmSync(profile, { recursive: true, force: true });
+    },
+  };
+}
