@@ -9,6 +9,8 @@ self.onmessage = async ({ data }) => {
   }
   try {
     await drawJpeg(context, data.jpeg);
+    // Painted is what the display shows: with its next refresh.
+    if (self.requestAnimationFrame) await new Promise((resolve) => { self.requestAnimationFrame(resolve); });
     self.postMessage({ painted: true });
   } catch {
     self.postMessage({ painted: false });

@@ -17,7 +17,7 @@ export class View {
   #x = 0; // pixels that the picture is moved by
   #y = 0;
   #fingers = new Map(); // pointer id to its last place
-  #tap = { at: 0, x: 0, y: 0 };
+  #tap = { at: -Infinity, x: 0, y: 0 }; // the last one, while it may become a double tap
 
   constructor(stage, pictures) {
     this.#stage = stage;
@@ -92,11 +92,14 @@ export class View {
     if (event.pointerType === 'mouse' && event.button !== 0) return;
     this.#fingers.set(event.pointerId, event);
     this.#stage.setPointerCapture(event.pointerId);
-    if (this.#fingers.size > 1) return;
+    if (this.#fingers.size > 1) {
+      this.#tap.at = -Infinity; // a pinch is no tap
+      return;
+    }
     const { timeStamp: at, clientX: x, clientY: y } = event;
     if (at - this.#tap.at < kTapMs && Math.hypot(x - this.#tap.x, y - this.#tap.y) < kTapPixels) {
       this.#zoomAt(this.#zoom > 1 ? 1 : kTapZoom, event);
-      this.#tap.at = 0;
+      this.#tap.at = -Infinity;
     } else {
       this.#tap = { at, x, y };
     }
@@ -107,6 +110,7 @@ export class View {
     if (!before) return;
     const others = [...this.#fingers.values()].filter((finger) => finger.pointerId !== event.pointerId);
     this.#fingers.set(event.pointerId, event);
+    if (Math.hypot(event.clientX - this.#tap.x, event.clientY - this.#tap.y) > kTapPixels) this.#tap.at = -Infinity; // a drag
     if (others.length === 0) {
       if (this.#zoom > 1) this.#moveBy(event.clientX - before.clientX, event.clientY - before.clientY);
       return;
