@@ -1,4 +1,4 @@
-// The painter's worker: takes {canvas} once, then {jpeg} one at a time; answers each with {painted}.
+// The painter's worker: says {ready}, takes {canvas} once, then {jpeg} one at a time; answers each with {painted}.
 import { drawJpeg } from './draw-jpeg.js';
 
 let context = null;
@@ -16,3 +16,4 @@ self.onmessage = async ({ data }) => {
     self.postMessage({ painted: false });
   }
 };
+self.postMessage({ ready: true });

@@ -4,7 +4,7 @@
 import { drawJpeg } from './draw-jpeg.js';
 
 export class Painter {
-  #draw;
+  #draw; // a promise: the worker may turn out not to run here
   #onPainted;
   #onSkipped;
   #waiting = null;
@@ -14,7 +14,7 @@ export class Painter {
   constructor(canvas, { onPainted, onSkipped }) {
     this.#onPainted = onPainted;
     this.#onSkipped = onSkipped;
-    this.#draw = canvas.transferControlToOffscreen && window.Worker ? inWorker(canvas) : here(canvas);
+    this.#draw = drawer(canvas);
   }
 
   show(frame) {
@@ -29,7 +29,7 @@ export class Painter {
       const frame = this.#waiting;
       this.#waiting = null;
       try {
-        await this.#draw(frame.jpeg);
+        await (await this.#draw)(frame.jpeg);
         this.#onPainted(frame);
       } catch {
         this.#onSkipped(frame); // not decodable: the next one will be
@@ -44,8 +44,18 @@ function here(canvas) {
   return (jpeg) => drawJpeg(context, jpeg);
 }
 
-function inWorker(canvas) {
+// Some browsers have OffscreenCanvas and no module workers: the canvas is given away only when the worker runs.
+async function drawer(canvas) {
+  if (!canvas.transferControlToOffscreen || !window.Worker) return here(canvas);
   const worker = new Worker(new URL('painter-worker.js', import.meta.url), { type: 'module' });
+  const runs = await new Promise((resolve) => {
+    worker.onmessage = () => resolve(true);
+    worker.onerror = () => resolve(false);
+  });
+  return runs ? inWorker(worker, canvas) : here(canvas);
+}
+
+function inWorker(worker, canvas) {
   const offscreen = canvas.transferControlToOffscreen();
   worker.postMessage({ canvas: offscreen }, [offscreen]);
   let settle = null;

@@ -20,7 +20,7 @@ using std::chrono::steady_clock;
 
 namespace {
 
-// Two workers at most are ever behind on the machines in use, and each costs a frame's buffers.
+// Each worker costs a frame's buffers; who wants more says so.
 constexpr unsigned kMaxOwnWorkers = 4;
 
 unsigned workersFor(std::uint32_t setting)

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, Site, waitFor } from '../integration/harness.mjs';
+import { build, residentMegabytes, Site, waitFor } from '../integration/harness.mjs';
 import { RawViewer } from '../faults/raw-viewer.mjs';
 import { seenOver, SlowLink } from '../faults/slow-link.mjs';
 import { jpegOf, median, row, rounds } from './bench.mjs';
@@ -19,7 +19,6 @@ const kFps = 30;
 const threadSeconds = (pid, tid) => Number(readFileSync(`/proc/${pid}/task/${tid}/schedstat`, 'utf8').split(' ')[0]) / 1e9;
 const processSeconds = (pid) => readdirSync(`/proc/${pid}/task`).reduce((sum, tid) => sum + threadSeconds(pid, tid), 0);
 const children = (pid) => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
-const megabytes = (pid) => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
 
 async function lines(args, onLine) {
   const child = spawn(kBench, args.map(String), { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -71,7 +70,7 @@ async function fanOut(folder) {
     const seen_memory = [];
     for (const viewers of [1, 200]) {
       let most = 0;
-      await watch(socket, '/stream', 'v1', viewers, () => { most = Math.max(most, megabytes(pid)); return 0; });
+      await watch(socket, '/stream', 'v1', viewers, () => { most = Math.max(most, residentMegabytes(pid)); return 0; });
       seen_memory.push(most);
     }
     row('memory of streamd for each of 200 viewers',
@@ -134,8 +133,8 @@ async function plainWay(folder) {
     });
     const show = (name) => `${(100 * median(seen[name].map((s) => s.cpu))).toFixed(1)} % of a core, ${
       median(seen[name].map((s) => s.fps)).toFixed(1)} fps`;
-    row('base64 to 10 viewers: picam-streamd', `${show('picam')}, ${megabytes(pid).toFixed(0)} MB`, '');
-    row('… Node with ws, and ffmpeg', `${show('plain')}, ${megabytes(plain.pid).toFixed(0)} MB + ffmpeg`, '');
+    row('base64 to 10 viewers: picam-streamd', `${show('picam')}, ${residentMegabytes(pid).toFixed(0)} MB`, '');
+    row('… Node with ws, and ffmpeg', `${show('plain')}, ${residentMegabytes(plain.pid).toFixed(0)} MB + ffmpeg`, '');
   } finally {
     plain.kill();
     await once(plain, 'close');

@@ -1,7 +1,7 @@
 // How long a person waits, and what picam costs when nobody looks: the pattern source, 640x480 at 30 fps, past nginx
 // for the WebSocket's first frame as for the stills.
 import { readdirSync, readFileSync } from 'node:fs';
-import { lockIsFree, Site, Viewer, waitFor } from '../integration/harness.mjs';
+import { lockIsFree, residentMegabytes, Site, Viewer, waitFor } from '../integration/harness.mjs';
 import { median, row } from './bench.mjs';
 
 const kTimes = 9;
@@ -32,7 +32,6 @@ function wakeUps(pid) {
     .reduce((sum, text) => sum + Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(text)[1]), 0);
 }
 
-const megabytes = (pid) => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
 
 export async function times() {
   const site = await Site.start(['--snapshot.size', '640x480', '--stream.linger', '0s', '--snapshot.linger', '1s']);
@@ -60,7 +59,7 @@ export async function times() {
       const before = wakeUps(pid);
       await new Promise((resolve) => { setTimeout(resolve, kIdleSeconds * 1000); });
       row(`picam-${program === 'snapshot' ? 'snapshot' : 'streamd'} when nobody looks`,
-        `${wakeUps(pid) - before} wake-ups in ${kIdleSeconds} s, ${megabytes(pid).toFixed(1)} MB`, '0 wake-ups, 12 MB');
+        `${wakeUps(pid) - before} wake-ups in ${kIdleSeconds} s, ${residentMegabytes(pid).toFixed(1)} MB`, '0 wake-ups, 12 MB');
     }
   } finally {
     await site.stop();

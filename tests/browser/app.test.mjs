@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { SlowLink } from '../faults/slow-link.mjs';
-import { lockIsFree, Site, top, waitFor } from '../integration/harness.mjs';
+import { lockIsFree, residentMegabytes, Site, top, waitFor } from '../integration/harness.mjs';
 import { kBrowsers, launch, shots, waitChanges } from './browser.mjs';
 
 const kAxe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -16,6 +16,7 @@ const kFlatMb = 3; // of the scripts' heap
 const kImagesMb = 150; // of all the browser's processes: a second of leaked pictures is 37 MB
 const kFrozenMs = 3000 + 500 + 500; // the page looks every half second, and so late may this machine be
 const kDelayMs = 20;
+const kRefreshMs = 1000 / 60;
 const kPictures = 150;
 const kHiddenMs = 4000; // as stream.js has it
 
@@ -50,7 +51,6 @@ function descendants(pid) {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
   return [pid, ...children.flatMap(descendants)];
 }
-const megabytes = (pid) => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
 
 const pressed = (page, id) => page.$eval(`#${id}`, (e) => e.getAttribute('aria-pressed'));
 const transform = (page) => page.$eval('#picture', (e) => e.style.transform);
@@ -83,7 +83,8 @@ for (const name of Object.keys(kBrowsers)) {
       const said = Number(/delay (\d+) ms/.exec(await page.$eval('#caption', (e) => e.textContent))[1]);
       t.diagnostic(`${said} ms shown; in the picture when it was first seen: p50 ${seen.toFixed(1)} ms, p99 ${
         ages[Math.floor(0.99 * ages.length)].toFixed(1)} ms`);
-      assert.ok(Math.abs(said - seen) <= kDelayMs, `${said} ms shown, ${seen} ms in the picture`);
+      // Painted is what the display shows, and a canvas can be read up to a refresh before that.
+      assert.ok(said >= seen - kDelayMs && said <= seen + kDelayMs + kRefreshMs, `${said} ms shown, ${seen} ms in the picture`);
       await done(page);
     });
 
@@ -356,7 +357,7 @@ describe('in chrome alone', { skip: !kBrowsers.chrome && 'chromium is not instal
       await client.send('HeapProfiler.collectGarbage');
       return (await page.metrics()).JSHeapUsedSize / 1e6;
     };
-    const whole = () => descendants(program.browser.process().pid).reduce((sum, pid) => sum + megabytes(pid), 0);
+    const whole = () => descendants(program.browser.process().pid).reduce((sum, pid) => sum + residentMegabytes(pid), 0);
     const before = await heap();
     const wholeBefore = whole();
     const tasks = (await page.metrics()).TaskDuration;

@@ -53,7 +53,7 @@ export class SlowLink {
 }
 
 // What a viewer behind the link sees of the stream in so many seconds, after `settleSeconds`: frames a second, and how
-// old frames were when their last byte had come.
+// old frames were when their last byte had come. Both times are part of the measurement, not a wait for something.
 export async function seenOver(viewer, seconds, settleSeconds) {
   const ages = [];
   let seen = 0;

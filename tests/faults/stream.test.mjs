@@ -2,10 +2,10 @@
 // rate meanwhile, and nothing is left behind. Straight at streamd's socket, so that nginx hides nothing.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import net from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { Site, waitFor } from '../integration/harness.mjs';
+import { residentMegabytes, Site, waitFor } from '../integration/harness.mjs';
 import { clientFrame, handshake, RawViewer } from './raw-viewer.mjs';
 
 const kGoodbye = clientFrame(8, [0x03, 0xe8]);
@@ -22,7 +22,6 @@ describe('a crowd', () => {
   let site;
   let pid;
   const descriptors = () => readdirSync(`/proc/${pid}/fd`).length;
-  const megabytes = () => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
 
   // Runs `work`, and holds that each steady viewer got its share of the frames meanwhile.
   async function keepingTheRate(steady, work) {
@@ -67,9 +66,9 @@ describe('a crowd', () => {
     };
     await keepingTheRate(steady, async () => {
       await visits(0, kVisits / 2);
-      const half = megabytes();
+      const half = residentMegabytes(pid);
       await visits(kVisits / 2, kVisits / 2);
-      assert.ok(megabytes() - half <= kFlatMb, `${half} MB after half of them, ${megabytes()} MB after all`);
+      assert.ok(residentMegabytes(pid) - half <= kFlatMb, `${half} MB after half of them, ${residentMegabytes(pid)} MB after all`);
     });
     for (const viewer of steady) viewer.socket.destroy();
     await waitFor('nobody', async () => (await site.status()).camera.state === 'idle');

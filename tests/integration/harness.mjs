@@ -155,6 +155,11 @@ export async function lockIsFree(site) {
   return (await child.ended).code === 0;
 }
 
+// What a process holds in memory, MB; 0 when it has gone.
+export function residentMegabytes(pid) {
+  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
+}
+
 // Size of a whole JPEG, from its frame header; throws when it is none.
 export function jpegSize(bytes) {
   const data = Buffer.from(bytes);
