@@ -1,5 +1,6 @@
-// picam.v1 over one WebSocket after another: reconnects with growing, jittered pauses, notices a stream that stands
-// still, and keeps the difference between the server's clock and ours. Knows nothing of pictures but their bytes.
+// picam.v1 over one WebSocket after another: fetches a ticket for each, reconnects with growing, jittered pauses, notices
+// a stream that stands still, and keeps the difference between the server's clock and ours. Knows nothing of pictures but
+// their bytes.
 const kFrozenMs = 3000;
 const kOpenMs = 5000;
 const kPingMs = 5000;
@@ -10,6 +11,7 @@ const kHeaderBytes = 16;
 export class Connection {
   #handlers;
   #socket = null;
+  #attempt = null; // which of several connects is the last
   #wanted = false;
   #failures = 0;
   #retry = 0;
@@ -44,10 +46,17 @@ export class Connection {
     return this.#offsets.reduce((best, o) => (!best || o.roundTrip < best.roundTrip ? o : best), undefined)?.offset;
   }
 
-  #connect() {
+  // Not every browser sends the site's password with a WebSocket (Safari does not): a ticket, fetched with it, goes in
+  // its place. A site that has no tickets gets none.
+  async #connect() {
+    const attempt = {};
+    this.#attempt = attempt;
+    const ticket = await fetch('/ticket', { cache: 'no-store', signal: AbortSignal.timeout?.(kOpenMs) })
+      .then((answer) => (answer.ok ? answer.json() : {})).then((answer) => answer.ticket, () => undefined);
+    if (this.#attempt !== attempt) return; // closed meanwhile
     const url = new URL('/stream', location.href);
     url.protocol = url.protocol.replace('http', 'ws');
-    const socket = new WebSocket(url, ['picam.v1']);
+    const socket = new WebSocket(url, ticket ? ['picam.v1', `picam.ticket.${ticket}`] : ['picam.v1']);
     socket.binaryType = 'arraybuffer';
     this.#socket = socket;
     this.#streaming = false;
@@ -117,6 +126,7 @@ export class Connection {
     clearInterval(this.#watch);
     clearTimeout(this.#ping);
     const socket = this.#socket;
+    this.#attempt = null;
     this.#socket = null;
     socket?.close();
   }

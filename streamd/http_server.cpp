@@ -63,8 +63,8 @@ std::shared_ptr<const std::string> partHead(const StreamFrame &frame)
 
 class HttpServer::State : public std::enable_shared_from_this<State> {
 public:
-    State(asio::io_context &context, ViewerHost &viewer_host, const Status &of_status)
-        : host(viewer_host), status(of_status), acceptor_(context), retry_(context)
+    State(asio::io_context &context, ViewerHost &viewer_host, const Status &of_status, Tickets &of_tickets)
+        : host(viewer_host), status(of_status), tickets(of_tickets), acceptor_(context), retry_(context)
     {
     }
 
@@ -89,6 +89,7 @@ public:
 
     ViewerHost &host;
     const Status &status;
+    Tickets &tickets;
 
     class Session;
 
@@ -146,6 +147,7 @@ private:
     void onRequest(const error_code &error);
     void handle(const bhttp::request<bhttp::empty_body> &request);
     void beginStream(std::string_view target, bool head_only);
+    void giveTicket(Tickets &tickets);
     void watchForEnd();
     void respond(bhttp::status code, std::string body, std::string_view type = kPlainText, unsigned retry_after = 0);
     template <class Body>
@@ -203,7 +205,20 @@ void HttpServer::State::Session::handle(const bhttp::request<bhttp::empty_body> 
     if (path == "/metrics")
         return respond(bhttp::status::ok, statusMetrics(server->status.values(std::chrono::steady_clock::now())),
                        "text/plain; version=0.0.4; charset=utf-8");
+    if (path == "/ticket")
+        return giveTicket(server->tickets);
     respond(bhttp::status::not_found, "there is nothing here\n");
+}
+
+void HttpServer::State::Session::giveTicket(Tickets &tickets)
+{
+    // HEAD changes nothing.
+    const std::string ticket = head_request_ ? "" : tickets.issue(Tickets::Clock::now());
+    if (ticket.empty() && !head_request_)
+        return respond(bhttp::status::service_unavailable, "no ticket can be made yet\n", kPlainText, 2);
+    respond(bhttp::status::ok,
+            fmt::format("{{\"ticket\":\"{}\",\"seconds\":{}}}\n", ticket, Tickets::kLifetime.count()),
+            "application/json");
 }
 
 void HttpServer::State::Session::beginStream(std::string_view target, bool head_only)
@@ -349,9 +364,9 @@ HttpServer::~HttpServer()
 }
 
 Expected<std::unique_ptr<HttpServer>> HttpServer::create(asio::io_context &context, int listen_fd, ViewerHost &host,
-                                                         const Status &status)
+                                                         const Status &status, Tickets &tickets)
 {
-    auto state = std::make_shared<State>(context, host, status);
+    auto state = std::make_shared<State>(context, host, status, tickets);
     if (const auto error = state->listen(listen_fd))
         return fail(ErrorKind::kIo, "cannot serve HTTP: " + error.message());
     return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));

@@ -1,10 +1,11 @@
-// Plain HTTP on a listening unix socket: the multipart stream, /status, /metrics, /healthz. Loop thread only.
+// Plain HTTP on a listening unix socket: the multipart stream, /status, /metrics, /healthz, /ticket. Loop thread only.
 // The only pair that includes Boost.Beast. Reads no request bodies.
 #pragma once
 
 #include "core/error.h"
 #include "streamd/connection.h"
 #include "streamd/status.h"
+#include "streamd/tickets.h"
 
 #include <memory>
 
@@ -16,10 +17,10 @@ namespace picam {
 
 class HttpServer {
 public:
-    // Takes the listening descriptor over, and accepts from now on. Context, host and status must outlive the server;
+    // Takes the listening descriptor over, and accepts from now on. Context, host, status and tickets must outlive it;
     // the host is no longer called once the server is gone.
-    [[nodiscard]] static Expected<std::unique_ptr<HttpServer>> create(boost::asio::io_context &context, int listen_fd,
-                                                                      ViewerHost &host, const Status &status);
+    [[nodiscard]] static Expected<std::unique_ptr<HttpServer>>
+    create(boost::asio::io_context &context, int listen_fd, ViewerHost &host, const Status &status, Tickets &tickets);
     HttpServer(const HttpServer &) = delete;
     HttpServer &operator=(const HttpServer &) = delete;
     ~HttpServer();

@@ -12,6 +12,7 @@
 #include "streamd/hub.h"
 #include "streamd/service_notify.h"
 #include "streamd/status.h"
+#include "streamd/tickets.h"
 #include "streamd/websocket_server.h"
 
 #include <cstdlib>
@@ -71,10 +72,12 @@ Expected<void> serve(const Settings &settings)
         });
     Hub hub(loop, capture, status, hubOptions(settings));
     capture.setSink(&hub);
-    auto web_sockets = WebSocketServer::create(loop.context(), stream_socket->release(), hub, settings.stream.origins);
+    Tickets tickets;
+    auto web_sockets =
+        WebSocketServer::create(loop.context(), stream_socket->release(), hub, tickets, settings.stream.origins);
     if (!web_sockets)
         return tl::unexpected<Error>(std::move(web_sockets.error()));
-    auto web = HttpServer::create(loop.context(), http_socket->release(), hub, status);
+    auto web = HttpServer::create(loop.context(), http_socket->release(), hub, status, tickets);
     if (!web)
         return tl::unexpected<Error>(std::move(web.error()));
 

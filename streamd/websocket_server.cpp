@@ -25,6 +25,10 @@ constexpr std::chrono::milliseconds kAcceptRetry{250}; // after "too many open f
 // Keeps what waits in front of a slow viewer short; smaller ones cost processor time.
 constexpr int kSendBufferBytes = 64 * 1024;
 constexpr const char *kSubprotocol = "picam.v1";
+// nginx passes a handshake with a ticket on as this path, without a password.
+constexpr std::string_view kTicketPath = "/stream-by-ticket";
+// A subprotocol and not in the query, because nginx writes the request line into its error log.
+constexpr std::string_view kTicketPrefix = "picam.ticket.";
 
 using websocket::Config;
 using Server = ws::server<Config>;
@@ -65,8 +69,8 @@ std::shared_ptr<Message> prepare(const StreamFrame &frame, FrameForm form)
 // One connection, from its acceptance to its end.
 class Session : public ViewerConnection, public std::enable_shared_from_this<Session> {
 public:
-    Session(Connection connection, ViewerHost &host, const std::vector<std::string> &origins)
-        : connection_(std::move(connection)), host_(host), origins_(origins)
+    Session(Connection connection, ViewerHost &host, Tickets &tickets, const std::vector<std::string> &origins)
+        : connection_(std::move(connection)), host_(host), tickets_(tickets), origins_(origins)
     {
     }
 
@@ -123,9 +127,11 @@ private:
             call(*viewer);
     }
     bool refuse(status_code::value status, const std::string &reason);
+    [[nodiscard]] bool hasTicket() const;
 
     const Connection connection_;
     ViewerHost &host_;
+    Tickets &tickets_;
     const std::vector<std::string> &origins_;
     std::shared_ptr<void> seat_;
     std::shared_ptr<ViewerEvents> viewer_;
@@ -140,12 +146,24 @@ bool Session::refuse(status_code::value status, const std::string &reason)
     return false;
 }
 
+bool Session::hasTicket() const
+{
+    for (const auto &offered : connection_->get_requested_subprotocols()) {
+        const std::string_view text = offered;
+        if (text.substr(0, kTicketPrefix.size()) == kTicketPrefix)
+            return tickets_.redeem(text.substr(kTicketPrefix.size()), Tickets::Clock::now());
+    }
+    return false;
+}
+
 bool Session::accept()
 {
     if (!http::originAllowed(connection_->get_request_header("Origin"), connection_->get_request_header("Host"),
                              origins_))
         return refuse(status_code::forbidden, "this page may not watch");
     const std::string &target = connection_->get_request().get_uri();
+    if (http::path(target) == kTicketPath && !hasTicket())
+        return refuse(status_code::forbidden, "this ticket is void");
     const auto format = http::queryValue(target, "format");
     const auto fps = http::queryFps(target);
     if ((format && *format != "jpeg" && *format != "base64") || !fps)
@@ -205,8 +223,8 @@ void Session::sendFrame(const FramePtr &frame, FrameForm form)
 
 class WebSocketServer::State : public std::enable_shared_from_this<State> {
 public:
-    State(asio::io_context &context, ViewerHost &host, std::vector<std::string> origins)
-        : host_(host), origins_(std::move(origins)), acceptor_(context), retry_(context)
+    State(asio::io_context &context, ViewerHost &host, Tickets &tickets, std::vector<std::string> origins)
+        : host_(host), tickets_(tickets), origins_(std::move(origins)), acceptor_(context), retry_(context)
     {
         server_.init_asio(&context);
         server_.set_open_handshake_timeout(kHandshakeTimeout.count());
@@ -275,7 +293,7 @@ private:
         if (!connection)
             return;
         connection->get_raw_socket() = std::move(socket);
-        const auto session = std::make_shared<Session>(connection, host_, origins_);
+        const auto session = std::make_shared<Session>(connection, host_, tickets_, origins_);
         sessions_.insert(session);
         // The connection outlives neither: it is asked only while the session is in the set.
         const std::weak_ptr<Session> weak = session;
@@ -315,6 +333,7 @@ private:
     }
 
     ViewerHost &host_;
+    Tickets &tickets_;
     const std::vector<std::string> origins_;
     Server server_;
     asio::basic_socket_acceptor<asio::local::stream_protocol> acceptor_;
@@ -331,9 +350,10 @@ WebSocketServer::~WebSocketServer()
 }
 
 Expected<std::unique_ptr<WebSocketServer>> WebSocketServer::create(asio::io_context &context, int listen_fd,
-                                                                   ViewerHost &host, std::vector<std::string> origins)
+                                                                   ViewerHost &host, Tickets &tickets,
+                                                                   std::vector<std::string> origins)
 {
-    auto state = std::make_shared<State>(context, host, std::move(origins));
+    auto state = std::make_shared<State>(context, host, tickets, std::move(origins));
     if (const auto error = state->listen(listen_fd))
         return fail(ErrorKind::kIo, "cannot serve WebSockets: " + error.message());
     return std::unique_ptr<WebSocketServer>(new WebSocketServer(std::move(state)));

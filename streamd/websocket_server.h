@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "streamd/connection.h"
+#include "streamd/tickets.h"
 
 #include <memory>
 #include <string>
@@ -18,10 +19,13 @@ namespace picam {
 
 class WebSocketServer {
 public:
-    // Takes the listening descriptor over, and accepts from now on. `origins` are allowed beside the site's own. The
-    // context and the host must outlive the server; the host is no longer called once the server is gone.
-    [[nodiscard]] static Expected<std::unique_ptr<WebSocketServer>>
-    create(boost::asio::io_context &context, int listen_fd, ViewerHost &host, std::vector<std::string> origins);
+    // Takes the listening descriptor over, and accepts from now on. `origins` are allowed beside the site's own. A
+    // handshake for /stream-by-ticket has to offer the subprotocol picam.ticket.TICKET, with one of `tickets`, too.
+    // Context, host and tickets must outlive the server; the host is no longer called once the server is gone.
+    [[nodiscard]] static Expected<std::unique_ptr<WebSocketServer>> create(boost::asio::io_context &context,
+                                                                           int listen_fd, ViewerHost &host,
+                                                                           Tickets &tickets,
+                                                                           std::vector<std::string> origins);
     WebSocketServer(const WebSocketServer &) = delete;
     WebSocketServer &operator=(const WebSocketServer &) = delete;
     ~WebSocketServer();

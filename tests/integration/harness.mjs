@@ -116,7 +116,7 @@ export class Site {
       .replaceAll('/usr/share/picam/html', path.join(this.folder, 'html'))
       .replaceAll('127.0.0.1:8080', `127.0.0.1:${this.port}`);
     edit('picam.conf', places);
-    edit('picam/upstreams.conf', places);
+    edit('picam/locations.conf', places);
     // The sockets are for their owner and its group; here nginx's workers are the same user as the programs.
     edit('nginx.conf', (text) => (process.getuid() === 0 ? `user root;\n${text}` : text));
     this.nginx = new Child('nginx', ['-p', this.folder, '-c', path.join(this.folder, 'nginx.conf'), '-e', 'stderr']);

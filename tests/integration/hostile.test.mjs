@@ -79,7 +79,7 @@ describe('a hostile client', () => {
 
   test('asks for what is not there, or in a way that is not allowed', async () => {
     for (const target of ['/nope', '/../nginx.conf', '/%2e%2e/nginx.conf', '/picam-websocket', '/html/', '/.git/config',
-      '/picam/upstreams.conf']) {
+      '/picam/locations.conf']) {
       const answer = await raw(site, [`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`]);
       assert.match(answer, /^HTTP\/1\.1 40[04]/, target);
     }

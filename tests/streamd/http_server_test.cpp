@@ -69,7 +69,7 @@ TEST_F(HttpServerTest, SmallAnswers)
 
 TEST_F(HttpServerTest, HeadHasNoBody)
 {
-    for (const char *target : {"/healthz", "/status", "/metrics", "/stream.mjpg", "/nothing"}) {
+    for (const char *target : {"/healthz", "/status", "/metrics", "/stream.mjpg", "/ticket", "/nothing"}) {
         const auto answer = answerTo(getOnce(target, "HEAD"));
         EXPECT_THAT(answer, StartsWith("HTTP/1.1 ")) << target;
         EXPECT_EQ(answer.find("\r\n\r\n") + 4, answer.size()) << target;

@@ -128,6 +128,36 @@ protected:
     ServedHub served;
 };
 
+TEST_F(WebSocketServerTest, ATicketOpensOneConnection)
+{
+    RawClient web(served.httpPath());
+    web.send("GET /ticket HTTP/1.1\r\nHost: pi.local\r\nConnection: close\r\n\r\n");
+    const auto answer = web.readAll();
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
+    EXPECT_THAT(answer, HasSubstr("Cache-Control: no-store\r\n"));
+    const auto begin = answer.find("\"ticket\":\"") + 10;
+    const auto ticket = answer.substr(begin, 32);
+    const auto protocols = [](const std::string &list) { return "Sec-WebSocket-Protocol: " + list + "\r\n"; };
+
+    const auto answerTo = [this](const std::string &request) {
+        RawClient client(served.streamPath());
+        client.send(request);
+        return client.readThrough("\r\n\r\n");
+    };
+    const std::string path = "/stream-by-ticket";
+    for (const auto &refused : {handshake(path), handshake(path, protocols("picam.v1")),
+                                handshake(path, protocols("picam.ticket., picam.v1")),
+                                handshake(path, protocols("picam.v1, picam.ticket." + std::string(32, '0'))),
+                                handshake(path + "?ticket=" + ticket)}) {
+        EXPECT_THAT(answerTo(refused), StartsWith("HTTP/1.1 403 ")) << refused;
+    }
+    const auto good = handshake(path, protocols("picam.v1, picam.ticket." + ticket));
+    const auto head = answerTo(good);
+    EXPECT_THAT(head, StartsWith("HTTP/1.1 101 "));
+    EXPECT_THAT(head, HasSubstr("Sec-WebSocket-Protocol: picam.v1\r\n"));
+    EXPECT_THAT(answerTo(good), StartsWith("HTTP/1.1 403 "));
+}
+
 TEST_F(WebSocketServerTest, HandshakeAsInTheStandard)
 {
     RawClient client(served.streamPath());

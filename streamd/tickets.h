@@ -1,0 +1,36 @@
+// Tickets: short-lived passes to the WebSocket, each for one handshake. For browsers that send no password with a
+// WebSocket (Safari): a page fetches one where nginx has asked for the password, and shows it where nginx does not.
+// Loop thread only. Plain C++17 (see connection.h).
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <deque>
+#include <string>
+#include <string_view>
+
+namespace picam {
+
+class Tickets {
+public:
+    using Clock = std::chrono::steady_clock;
+    static constexpr std::chrono::seconds kLifetime{30};
+    // Who asks for more at a time makes the oldest void: memory stays bounded.
+    static constexpr std::size_t kMost = 256;
+
+    // 32 hexadecimal digits, from the kernel's generator; empty: it gave nothing.
+    [[nodiscard]] std::string issue(Clock::time_point now);
+    // Was it issued, not used and not too old? It is void from here on.
+    [[nodiscard]] bool redeem(std::string_view ticket, Clock::time_point now);
+
+private:
+    struct Ticket {
+        std::string text;
+        Clock::time_point expires;
+    };
+    void dropExpired(Clock::time_point now);
+
+    std::deque<Ticket> tickets_; // oldest first
+};
+
+} // namespace picam
