@@ -1,9 +1,10 @@
 // A site of its own for a test: nginx and both programs in a temporary folder, on a free port, stopped with the test.
 // BUILD_DIR names the build to test.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync, existsSync, chmodSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync, existsSync, chmodSync } from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import net from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -60,9 +61,11 @@ export class Child {
 }
 
 export class Site {
-  // `env`: of both programs, beside our own.
-  static async start(flags = [], { nginx = true, env = {} } = {}) {
+  // `env`: of both programs, beside our own. `secure`: the site as the package installs it, with TLS and a password
+  // (`password`, of user picam), at the https `url`; its plain HTTP is at `httpPort`.
+  static async start(flags = [], { nginx = true, env = {}, secure = false } = {}) {
     const site = new Site();
+    site.secure = secure;
     site.env = { ...process.env, ...env };
     site.flags = ['--camera.source', 'pattern', ...flags];
     site.folder = mkdtempSync(existsSync('/dev/shm') ? '/dev/shm/picam-test.' : '/tmp/picam-test.');
@@ -71,7 +74,7 @@ export class Site {
     chmodSync(site.folder, 0o711);
     chmodSync(site.run, 0o755);
     site.port = await freePort();
-    site.url = `http://127.0.0.1:${site.port}`;
+    site.url = `${secure ? 'https' : 'http'}://127.0.0.1:${site.port}`;
     try {
       await Promise.all([site.startSnapshot(), site.startStreamd()]);
       if (nginx) await site.startNginx();
@@ -103,7 +106,8 @@ export class Site {
 
   async startNginx() {
     mkdirSync(path.join(this.folder, 'tmp'), { recursive: true });
-    for (const name of ['picam', 'picam.conf', 'nginx.conf']) {
+    const conf = this.secure ? 'picam-site.conf' : 'picam.conf';
+    for (const name of ['picam', conf, 'nginx.conf']) {
       cpSync(path.join(top, 'nginx', name), path.join(this.folder, name), { recursive: true });
     }
     cpSync(path.join(top, 'html'), path.join(this.folder, 'html'), { recursive: true });
@@ -112,20 +116,87 @@ export class Site {
       const file = path.join(this.folder, name);
       writeFileSync(file, change(readFileSync(file, 'utf8')));
     };
+    this.httpPort = await freePort();
     const places = (text) => text.replaceAll('/run/picam', this.run)
       .replaceAll('/usr/share/picam/html', path.join(this.folder, 'html'))
-      .replaceAll('127.0.0.1:8080', `127.0.0.1:${this.port}`);
-    edit('picam.conf', places);
-    edit('picam/locations.conf', places);
+      .replaceAll('/etc/picam', path.join(this.folder, 'etc'))
+      .replaceAll('/var/lib/picam', path.join(this.folder, 'lib'))
+      .replaceAll('/var/log/nginx', this.folder)
+      .replaceAll('127.0.0.1:8080', `127.0.0.1:${this.port}`)
+      .replaceAll(/listen \[::\]:.*\n/g, '')
+      .replaceAll('listen 443', `listen 127.0.0.1:${this.port}`)
+      .replaceAll('listen 80', `listen 127.0.0.1:${this.httpPort}`);
+    edit(conf, places);
+    for (const name of readdirSync(path.join(this.folder, 'picam'))) edit(`picam/${name}`, places);
+    edit('nginx.conf', (text) => text.replace('include picam.conf', `include ${conf}`));
+    if (this.secure && !this.password) {
+      mkdirSync(path.join(this.folder, 'etc'));
+      this.password = /picam {2}([a-z0-9]{20})\n/.exec(this.picamctl(['setup']).stdout)[1];
+    }
     // The sockets are for their owner and its group; here nginx's workers are the same user as the programs.
     edit('nginx.conf', (text) => (process.getuid() === 0 ? `user root;\n${text}` : text));
     this.nginx = new Child('nginx', ['-p', this.folder, '-c', path.join(this.folder, 'nginx.conf'), '-e', 'stderr']);
     let answer = 'nothing yet';
     await waitFor('nginx', async () => {
       if (!this.nginx.running) throw new Error(`nginx ended:\n${this.nginx.log}`);
-      answer = await fetch(this.url).then((r) => r.status, (error) => `${error} ${error.cause ?? ''}`);
+      answer = await (this.secure ? this.ask('/') : fetch(this.url)).then((r) => r.status, (error) => `${error} ${error.cause ?? ''}`);
       return answer === 200;
     }).catch((error) => { throw new Error(`${error.message}: ${answer}\n${this.nginx.log}`); });
+  }
+
+  // picamctl on this site's own files. Throws when it fails, unless `mayFail`.
+  picamctl(args, { input = '', mayFail = false } = {}) {
+    const result = spawnSync('bash', [path.join(top, 'deploy/ctl/picamctl'), ...args], {
+      input,
+      encoding: 'utf8',
+      env: {
+        ...process.env,
+        PICAM_ETC: path.join(this.folder, 'etc'),
+        PICAM_LIB: path.join(this.folder, 'lib'),
+        PICAM_SHARE: path.join(top, 'deploy/ctl'),
+        PICAM_NGINX: `nginx -p ${this.folder} -c ${path.join(this.folder, 'nginx.conf')} -e stderr`,
+      },
+    });
+    if (result.status !== 0 && !mayFail) throw new Error(`picamctl ${args.join(' ')}: ${result.stdout}${result.stderr}`);
+    return result;
+  }
+
+  // The same for a change, and waits until only workers with the new configuration accept connections.
+  async change(args, options) {
+    const old = this.nginxWorkers();
+    const result = this.picamctl(args, options);
+    const gone = (pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('shutting down');
+      } catch {
+        return true;
+      }
+    };
+    await waitFor('the old workers to go', () => old.every(gone) && this.nginxWorkers().some((pid) => !old.includes(pid)));
+    return result;
+  }
+
+  nginxWorkers() {
+    const { pid } = this.nginx.process;
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
+      .filter((child) => readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('worker process'));
+  }
+
+  openssl(args) { return spawnSync('openssl', args, { encoding: 'utf8' }); }
+
+  // A request to a secure site: {status, headers, body}. `auth`: "user:password", by default the right one, null: none.
+  // `target` goes out as it is.
+  ask(target, { auth = `picam:${this.password}`, method = 'GET', headers = {}, plain = false, body } = {}) {
+    return new Promise((resolve, reject) => {
+      const { request } = plain ? http : https;
+      const port = plain ? this.httpPort : this.port;
+      request({ host: '127.0.0.1', port, path: target, method, auth: auth ?? undefined, headers, rejectUnauthorized: false }, (response) => {
+        const parts = [];
+        response.on('data', (data) => parts.push(data));
+        response.on('error', reject);
+        response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, body: Buffer.concat(parts) }));
+      }).on('error', reject).end(body);
+    });
   }
 
   async status() {

@@ -1,0 +1,224 @@
+# picamctl check and status; read by picamctl. Neither changes anything.
+# shellcheck shell=bash disable=SC2154
+
+bad_found=
+good() { printf 'ok    %s\n' "$1"; }
+note() { printf 'note  %s\n' "$1"; }
+bad() { # bad WHAT REMEDY
+    bad_found=yes
+    printf 'BAD   %s\n      %s\n' "$1" "$2"
+}
+
+cameras() {
+    cmd_camera list
+}
+
+# What one setting is in force for a camera: setting CAMERA SECTION KEY.
+setting() {
+    (
+        set -a
+        # shellcheck source=/dev/null
+        [ ! -r "$etc/$1.env" ] || . "$etc/$1.env"
+        picam-streamd --instance "$1" --print-config
+    ) 2>/dev/null | awk -v section="[$2]" -v key="$3" '
+        /^\[/ {inside = $1 == section}
+        inside && $1 == key {sub(/^[^=]*= */, ""); sub(/ *#.*/, ""); gsub(/"/, ""); print; exit}'
+}
+
+check_settings() { # CAMERA
+    local said
+    if said=$(picam-streamd --instance "$1" --print-config 2>&1 >/dev/null); then
+        good "$1: the settings"
+    else
+        bad "$1: the settings: $said" "mend $etc/picam.conf or $etc/$1.env; man picam.conf has what each takes"
+    fi
+}
+
+check_services() { # CAMERA
+    [ -d /run/systemd/system ] || return 0
+    local unit state
+    for unit in "picam-streamd@$1.service" "picam-snapshot@$1.socket"; do
+        state=$(systemctl is-active "$unit" || true)
+        if [ "$state" = active ]; then
+            good "$1: $unit"
+        else
+            bad "$1: $unit is $state" "systemctl restart picam@$1.target; journalctl -u $unit says why it ended"
+        fi
+    done
+}
+
+check_sockets() { # CAMERA
+    local name path about
+    for name in snapshot stream http; do
+        path=/run/picam/$1.$name.sock
+        about=$(stat -c '%F %a %U %G' "$path" 2>/dev/null || echo missing)
+        case $about in
+        "socket 660 picam $nginx_group") good "$1: $path" ;;
+        missing) bad "$1: $path is not there" "systemctl restart picam@$1.target" ;;
+        *) bad "$1: $path is: $about" \
+            "it should be a socket of picam:$nginx_group with mode 660: systemctl restart picam@$1.target" ;;
+        esac
+    done
+}
+
+check_camera() { # CAMERA
+    local source lock=/run/picam/$1.lock listed
+    source=$(setting "$1" camera source)
+    case $source in
+    pattern | replay)
+        note "$1: camera.source is $source: no camera is used"
+        return
+        ;;
+    esac
+    if [ -e "$lock" ] && ! flock -n "$lock" true; then
+        good "$1: the camera is open: its lock is held"
+        return
+    fi
+    good "$1: the camera's lock is free"
+    if listed=$(runuser -u picam -- setpriv --init-groups picam-streamd --instance "$1" --list-cameras 2>&1); then
+        good "$1: a camera: $(head -1 <<<"$listed")"
+    elif [ "$source" = auto ]; then
+        note "$1: no camera was found: the test pattern is shown. Is it plugged in? Is there a /dev/video* or /dev/media*?"
+    else
+        bad "$1: no camera was found: $(tail -1 <<<"$listed")" \
+            "look at the cable, at 'ls -l /dev/video* /dev/media*' and, on a Pi, at camera_auto_detect in config.txt"
+    fi
+}
+
+check_devices() {
+    local device found=
+    for device in /dev/dma_heap/* /dev/udmabuf /dev/video* /dev/media*; do
+        [ -e "$device" ] || continue
+        found=yes
+        [ "$(stat -c %G "$device")" = video ] ||
+            bad "$device is not of group video" "udevadm control --reload && udevadm trigger; look into /etc/udev/rules.d"
+    done
+    [ -n "$found" ] && good "the devices' group"
+}
+
+mode_is() { # PATH "MODE OWNER GROUP" WHY
+    local about
+    about=$(stat -L -c '%a %U %G' "$1" 2>/dev/null || echo missing)
+    if [ "$about" = "$2" ]; then
+        good "$1"
+    else
+        bad "$1: $about, not $2: $3" "set it with chmod and chown, or reinstall: apt install --reinstall picam"
+    fi
+}
+
+check_permissions() {
+    mode_is /run/picam "2750 picam $nginx_group" "nginx's group reaches the sockets, nobody else does"
+    [ ! -e "$users" ] || mode_is "$users" "640 root $nginx_group" "nginx reads it, nobody else does"
+    local key
+    key=$(sed -n 's/^ssl_certificate_key \(.*\);/\1/p' "$site/certificate.conf" 2>/dev/null || true)
+    case $(stat -L -c %a "$key" 2>/dev/null || echo missing) in
+    ?00) good "the certificate's key is root's alone" ;;
+    640) good "the certificate's key is for its group" ;;
+    missing) bad "the certificate's key ${key:-(none)} is not there" "picamctl tls self-signed" ;;
+    *) bad "others may read the certificate's key $key" "chmod 600 $key" ;;
+    esac
+    if [ -e "$etc/first-password" ]; then
+        note "the first password is in use, kept in $etc/first-password; picamctl passwd sets your own"
+    fi
+}
+
+check_nginx() {
+    local said connections
+    if ! said=$("${nginx[@]}" -t 2>&1); then
+        bad "nginx refuses its configuration: $(grep -m1 -E 'emerg|error' <<<"$said")" "nginx -t says the file and the line"
+        return
+    fi
+    good "nginx's configuration"
+    [ -e /etc/nginx/sites-enabled/picam ] ||
+        bad "the site is not enabled" "ln -s ../sites-available/picam /etc/nginx/sites-enabled/ && systemctl reload nginx"
+    if [ -d /run/systemd/system ] && ! systemctl --quiet is-active nginx.service; then
+        bad "nginx does not run" "systemctl start nginx; journalctl -u nginx"
+    fi
+    # A viewer takes two of them: its own connection and the one to streamd.
+    connections=$(sed -n 's/^[[:space:]]*worker_connections[[:space:]]*\([0-9]*\);.*/\1/p' /etc/nginx/nginx.conf | head -1)
+    local viewers
+    viewers=$(setting pi stream max_viewers)
+    if [ -n "$connections" ] && [ -n "$viewers" ] && [ "$connections" -lt $((2 * viewers + 100)) ]; then
+        bad "nginx takes $connections connections, too few for stream.max_viewers = $viewers" \
+            "set worker_connections in /etc/nginx/nginx.conf to $((2 * viewers + 100)) or more"
+    fi
+    if is_open; then note "the site asks for no password (picamctl close undoes this)"; else good "a password is asked for"; fi
+    if grep -q '^include picam/locations' "$site/http.conf" 2>/dev/null; then
+        note "plain HTTP serves the site (picamctl http redirect undoes this)"
+    fi
+}
+
+check_certificate() {
+    local cert ends days
+    cert=$(certificate_path)
+    ends=$(openssl x509 -in "$cert" -noout -enddate 2>/dev/null | cut -d= -f2 || true)
+    if [ -z "$ends" ]; then
+        bad "the certificate ${cert:-(none)} cannot be read" "picamctl tls self-signed"
+        return
+    fi
+    days=$((($(date -d "$ends" +%s) - $(date +%s)) / 86400))
+    if [ $days -lt 14 ]; then
+        bad "the certificate ends in $days days" \
+            "self-signed: picamctl tls renew; certbot's: certbot renew; your own: picamctl tls files CERT KEY"
+    else
+        good "the certificate is good for $days days"
+    fi
+}
+
+check_disk() {
+    local place free
+    for place in /var/log /run/picam; do
+        free=$(df --output=avail -k "$place" 2>/dev/null | tail -1 | tr -d ' ')
+        if [ -n "$free" ] && [ "$free" -lt 51200 ]; then
+            bad "$place has $((free / 1024)) MB left" "make room: du -xh $place | sort -h | tail; journalctl --vacuum-size=50M"
+        else
+            good "$place has room"
+        fi
+    done
+}
+
+check_clock() {
+    if [ "$(date +%Y)" -lt 2025 ]; then
+        bad "the clock says $(date)" "without the right time browsers refuse the certificate: timedatectl set-ntp true"
+    elif [ -d /run/systemd/system ] && [ "$(timedatectl show -p NTPSynchronized --value 2>/dev/null)" = no ]; then
+        note "the clock is not kept by NTP (timedatectl set-ntp true, or systemd-timesyncd is not installed)"
+    else
+        good "the clock"
+    fi
+}
+
+cmd_check() {
+    need_root
+    local camera
+    for camera in $(cameras); do
+        check_settings "$camera"
+        check_services "$camera"
+        check_sockets "$camera"
+        check_camera "$camera"
+    done
+    check_devices || true
+    check_permissions
+    check_nginx
+    check_certificate
+    check_disk
+    check_clock
+    [ -z "$bad_found" ] || exit 1
+}
+
+cmd_status() {
+    local camera unit state
+    for camera in $(cameras); do
+        echo "camera $camera"
+        for unit in "picam-streamd@$camera.service" "picam-snapshot@$camera.socket" "picam-snapshot@$camera.service"; do
+            state="not looked at"
+            [ ! -d /run/systemd/system ] || state=$(systemctl is-active "$unit" || true)
+            printf '  %-36s %s\n' "$unit" "$state"
+        done
+        curl -fsS -m 5 --unix-socket "/run/picam/$camera.http.sock" http://localhost/status 2>/dev/null |
+            sed 's/^/  /' || echo "  picam-streamd does not answer (root and group $nginx_group may ask)"
+        echo
+    done
+    state="not looked at"
+    [ ! -d /run/systemd/system ] || state=$(systemctl is-active nginx.service || true)
+    echo "nginx: $state; password: $(is_open && echo "not asked for" || echo "asked for")"
+}

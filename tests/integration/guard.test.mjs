@@ -1,0 +1,277 @@
+// The site as the package installs it: TLS, passwords, tickets, limits, and every refusal, through nginx.
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync, writeFileSync, appendFileSync, existsSync, statSync } from 'node:fs';
+import https from 'node:https';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { end, ticketOf, view } from './guarded-viewer.mjs';
+import { Site, waitFor } from './harness.mjs';
+
+const kTargets = ['/', '/index.html', '/?action=snapshot', '/?action=stream', '/stream', '/stream.html', '/pi.jpg', '/stream.mjpg',
+  '/status', '/ticket', '/healthz', '/picam.css', '/stream.js', '/icon.svg', '/manifest.webmanifest', '/service-worker.js'];
+
+describe('the guarded site', () => {
+  let site;
+  before(async () => { site = await Site.start([], { secure: true }); });
+  after(() => site.stop());
+
+  test('asks everyone for a password', async () => {
+    for (const target of kTargets) {
+      const none = await site.ask(target, { auth: null });
+      assert.equal(none.status, 401, target);
+      assert.equal(none.headers['www-authenticate'], 'Basic realm="picam"', target);
+      assert.equal(none.body.toString(), 'A user and a password are needed here.\n', target);
+      assert.equal(none.headers['x-content-type-options'], 'nosniff', target);
+    }
+    for (const auth of ['picam:', ':', 'picam', `:${site.password}`, `Picam:${site.password}`, `picam:${site.password}x`]) {
+      assert.equal((await site.ask('/pi.jpg', { auth })).status, 401, auth);
+    }
+    for (const value of ['Basic', 'Basic !', 'Bearer x', `Digest username="picam"`]) {
+      assert.equal((await site.ask('/pi.jpg', { auth: null, headers: { Authorization: value } })).status, 401, value);
+    }
+    assert.equal(await view(site), 401);
+    // What is under way when the stream runs is not everybody's either.
+    for (const target of ['/picam-login', '/picam-websocket', '/picam-websocket-by-ticket', '/.well-known/acme-challenge/x']) {
+      assert.equal((await site.ask(target)).status, 404, target);
+    }
+  });
+
+  test('lets in who has it', async () => {
+    for (const target of kTargets.filter((t) => !/stream$|mjpg/.test(t))) {
+      const answer = await site.ask(target);
+      assert.equal(answer.status, 200, target);
+    }
+    const still = await site.ask('/pi.jpg');
+    assert.equal(still.body.readUInt16BE(0), 0xffd8);
+    const viewer = await view(site, { auth: `picam:${site.password}` });
+    await waitFor('frames', () => viewer.frames.length > 3);
+    await end(viewer);
+  });
+
+  test('refuses other methods, bodies and paths out of its folder on every location', async () => {
+    for (const target of [...kTargets, '/metrics', '/nope']) {
+      for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'TRACE', 'PROPFIND']) {
+        const { status } = await site.ask(target, { method, auth: null });
+        assert.equal(status, 405, `${method} ${target}`);
+      }
+    }
+    for (const location of kTargets) {
+      for (const way of ['/../etc/users', '/..%2fetc/users', '/%2e%2e/etc/users', '/..\\etc\\users', '/../../../../etc/passwd', '%00']) {
+        const { status, body } = await site.ask(location.split('?')[0].replace(/\/$/, '') + way);
+        assert.ok([400, 404].includes(status), `${location}${way}: ${status}`);
+        assert.doesNotMatch(body.toString(), /\$6\$|root:/);
+      }
+    }
+  });
+
+  test('answers to its own names only', async () => {
+    for (const Host of ['evil.example', 'picam.evil.example', 'localhost.evil.example', '1.2.3.4.example', '[::1', 'a.local.example']) {
+      const { status } = await site.ask('/', { headers: { Host } });
+      assert.ok([400, 421].includes(status), `${Host}: ${status}`);
+      assert.ok([400, 421].includes((await site.ask('/', { plain: true, headers: { Host } })).status), Host);
+    }
+    for (const Host of ['localhost', 'camera', 'camera.local', 'camera.home.arpa', 'camera.LAN', '192.168.1.2:8443', '[fe80::1]', '[::1]:443']) {
+      assert.equal((await site.ask('/', { headers: { Host } })).status, 200, Host);
+    }
+    await site.change(['name', 'add', 'Garden.example.org']);
+    assert.equal(site.picamctl(['name', 'list']).stdout, 'garden.example.org\n');
+    assert.equal((await site.ask('/', { headers: { Host: 'garden.example.org' } })).status, 200);
+    await site.change(['name', 'del', 'garden.example.org']);
+    assert.equal((await site.ask('/', { headers: { Host: 'garden.example.org' } })).status, 421);
+  });
+
+  test('refuses foreign pages the stream, with a password and with a ticket', async () => {
+    const host = `127.0.0.1:${site.port}`;
+    const auth = `picam:${site.password}`;
+    for (const Origin of ['https://evil.example', `http://${host}.evil.example`, 'null', 'https://localhost']) {
+      assert.equal(await view(site, { auth, headers: { Origin } }), 403, Origin);
+      assert.equal(await view(site, { ticket: await ticketOf(site), headers: { Origin } }), 403, Origin);
+    }
+    await end(await view(site, { auth, headers: { Origin: `https://${host}` } }));
+  });
+
+  test('a ticket opens one WebSocket without a password, and nothing else', async () => {
+    const ticket = await ticketOf(site);
+    assert.match(ticket, /^[0-9a-f]{32}$/);
+    const viewer = await view(site, { ticket });
+    assert.equal(viewer.protocol, 'picam.v1');
+    await waitFor('frames', () => viewer.frames.length > 3);
+    await end(viewer);
+    assert.equal(await view(site, { ticket }), 403, 'again');
+    assert.equal(await view(site, { ticket: '0'.repeat(32) }), 403, 'a guess');
+    assert.equal(await view(site, { ticket: 'x' }), 403);
+    // Neither in another place, nor for another address.
+    const other = await ticketOf(site);
+    assert.equal(await view(site, { target: `/stream?ticket=${other}` }), 401);
+    for (const target of ['/pi.jpg', '/stream.mjpg', '/status', '/ticket', '/stream']) {
+      const headers = { 'Sec-WebSocket-Protocol': `picam.v1, picam.ticket.${other}` };
+      assert.equal((await site.ask(target, { auth: null, headers })).status, 401, target);
+    }
+    assert.equal(await view(site, { ticket: other, target: '/pi.jpg' }), 401);
+    await end(await view(site, { ticket: other }));
+  });
+
+  test('HTTP leads to HTTPS', async () => {
+    for (const target of [...kTargets, '/nope']) {
+      const { status, headers } = await site.ask(target, { plain: true, auth: null });
+      assert.equal(status, 301, target);
+      assert.equal(headers.location, `https://127.0.0.1${target}`);
+    }
+  });
+});
+
+describe('limits', () => {
+  test('one address cannot ask without end', async () => {
+    const site = await Site.start([], { secure: true });
+    try {
+      const answers = await Promise.all(Array.from({ length: 300 }, () => site.ask('/healthz')));
+      const statuses = new Set(answers.map((answer) => answer.status));
+      assert.deepEqual([...statuses].sort(), [200, 429]);
+      assert.equal(answers.find(({ status }) => status === 429).body.toString(), 'Too many requests from this address; try again in a moment.\n');
+    } finally {
+      await site.stop();
+    }
+  });
+});
+
+describe('picamctl', () => {
+  let site;
+  before(async () => { site = await Site.start([], { secure: true }); });
+  after(() => site.stop());
+  const etc = (name) => path.join(site.folder, 'etc', name);
+  const statusOf = async (target, options) => (await site.ask(target, options)).status;
+
+  test('setup keeps what is there, and the first password is root\'s', () => {
+    assert.equal(readFileSync(etc('first-password'), 'utf8'), `${site.password}\n`);
+    assert.equal(statSync(etc('first-password')).mode & 0o777, 0o600);
+    assert.equal(statSync(etc('users')).mode & 0o777, 0o640);
+    assert.equal(statSync(etc('tls/self-signed.key')).mode & 0o777, 0o600);
+    const before = readFileSync(etc('users'), 'utf8');
+    assert.equal(site.picamctl(['setup']).stdout, '');
+    assert.equal(readFileSync(etc('users'), 'utf8'), before);
+  });
+
+  test('passwd: the old password is void at once', async () => {
+    assert.equal(await statusOf('/'), 200);
+    const old = `picam:${site.password}`;
+    await site.change(['passwd'], { input: 'correct horse: battery\n' });
+    site.password = 'correct horse: battery';
+    assert.equal(await statusOf('/'), 200);
+    assert.equal(await statusOf('/', { auth: old }), 401);
+    assert.ok(!existsSync(etc('first-password')));
+    for (const input of ['', 'short\n', `${'x'.repeat(129)}\n`]) {
+      assert.notEqual(site.picamctl(['passwd'], { input, mayFail: true }).status, 0, input);
+    }
+    assert.equal(await statusOf('/'), 200);
+  });
+
+  test('user add, list, del', async () => {
+    await site.change(['user', 'add', 'anna'], { input: 'anna-has-one\n' });
+    assert.equal(site.picamctl(['user', 'list']).stdout, 'picam\nanna\n');
+    assert.equal(await statusOf('/', { auth: 'anna:anna-has-one' }), 200);
+    await site.change(['user', 'del', 'anna']);
+    assert.equal(await statusOf('/', { auth: 'anna:anna-has-one' }), 401);
+    for (const args of [['add', 'a:b'], ['add', '../x'], ['add', 'x\ny'], ['add', ''], ['del', 'nobody'], ['del', 'picam'], ['add', 'picam'], ['list2']]) {
+      assert.notEqual(site.picamctl(['user', ...args], { input: 'long-enough-one\n', mayFail: true }).status, 0, args.join(' '));
+    }
+    assert.equal(site.picamctl(['user', 'list']).stdout, 'picam\n');
+  });
+
+  test('open and close', async () => {
+    await site.change(['open']);
+    assert.equal(await statusOf('/pi.jpg', { auth: null }), 200);
+    await end(await view(site));
+    await site.change(['close']);
+    assert.equal(await statusOf('/pi.jpg', { auth: null }), 401);
+    assert.equal(await statusOf('/pi.jpg'), 200);
+  });
+
+  test('http serve and redirect', async () => {
+    assert.equal(await statusOf('/pi.jpg', { plain: true }), 301);
+    await site.change(['http', 'serve']);
+    assert.equal(await statusOf('/pi.jpg', { plain: true }), 200);
+    assert.equal(await statusOf('/pi.jpg', { plain: true, auth: null }), 401);
+    await site.change(['http', 'redirect']);
+    assert.equal(await statusOf('/pi.jpg', { plain: true }), 301);
+  });
+
+  test('hsts on and off', async () => {
+    const header = async () => (await site.ask('/')).headers['strict-transport-security'];
+    assert.equal(await header(), undefined);
+    await site.change(['hsts', 'on']);
+    assert.equal(await header(), 'max-age=31536000');
+    await site.change(['hsts', 'off']);
+    assert.equal(await header(), undefined);
+  });
+
+  test('tls files, self-signed and renew', async () => {
+    const served = () => new Promise((resolve, reject) => {
+      const request = https.request({ host: '127.0.0.1', port: site.port, rejectUnauthorized: false, agent: false }, (response) => {
+        resolve(response.socket.getPeerCertificate());
+        response.resume();
+      });
+      request.on('error', reject).end();
+    });
+    const first = await served();
+    assert.match(first.subjectaltname, /DNS:localhost/);
+    const cert = path.join(site.folder, 'own.pem');
+    const key = path.join(site.folder, 'own.key');
+    const made = site.openssl(['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '90', '-subj', '/CN=x',
+      '-addext', 'subjectAltName=DNS:cam.example.org', '-keyout', key, '-out', cert]);
+    assert.equal(made.status, 0, made.stderr);
+    for (const [c, k] of [[cert, etc('tls/self-signed.key')], [key, key], ['/nowhere', key], [etc('users'), key]]) {
+      assert.notEqual(site.picamctl(['tls', 'files', c, k], { mayFail: true }).status, 0, `${c} ${k}`);
+    }
+    assert.equal((await served()).fingerprint, first.fingerprint);
+    await site.change(['tls', 'files', cert, key]);
+    assert.equal((await served()).subjectaltname, 'DNS:cam.example.org');
+    assert.equal(await statusOf('/', { headers: { Host: 'cam.example.org' } }), 200);
+    site.picamctl(['tls', 'renew']); // not ours to renew
+    assert.equal((await served()).subjectaltname, 'DNS:cam.example.org');
+    await site.change(['tls', 'self-signed']);
+    assert.equal((await served()).subjectaltname, first.subjectaltname);
+    const second = (await served()).fingerprint;
+    site.picamctl(['tls', 'renew']); // far from its end
+    assert.equal((await served()).fingerprint, second);
+    const soon = site.openssl(['req', '-x509', '-key', etc('tls/self-signed.key'), '-days', '10', '-subj', '/CN=x', '-out', etc('tls/self-signed.pem')]);
+    assert.equal(soon.status, 0, soon.stderr);
+    await site.change(['tls', 'renew']);
+    assert.ok(new Date((await served()).valid_to) > Date.now() + 700 * 86400e3);
+  });
+
+  test('what nginx does not take is undone', async () => {
+    const files = () => Object.fromEntries(readdirSync(etc('nginx')).map((name) => [name, readFileSync(etc(`nginx/${name}`), 'utf8')]));
+    const before = files();
+    const users = readFileSync(etc('users'), 'utf8');
+    const conf = path.join(site.folder, 'picam-site.conf');
+    const good = readFileSync(conf, 'utf8');
+    appendFileSync(conf, 'nonsense;\n');
+    for (const args of [['open'], ['http', 'serve'], ['hsts', 'on'], ['name', 'add', 'x.example'], ['tls', 'self-signed'], ['passwd'],
+      ['user', 'add', 'bob'], ['camera', 'add', 'garage', '8443']]) {
+      const { status, stderr } = site.picamctl(args, { input: 'long-enough-one\n', mayFail: true });
+      assert.equal(status, 1, args.join(' '));
+      assert.match(stderr, /unknown directive "nonsense"[^]*nothing was changed/);
+      assert.deepEqual(files(), before, args.join(' '));
+      assert.equal(readFileSync(etc('users'), 'utf8'), users);
+    }
+    writeFileSync(conf, good);
+    assert.deepEqual(readdirSync(path.join(site.folder, 'lib')), ['picamctl.lock']);
+    assert.equal(await statusOf('/'), 200);
+  });
+
+  test('no log holds a password, a ticket or a query', async () => {
+    const ticket = await ticketOf(site);
+    assert.equal(await view(site, { ticket: `${ticket}0` }), 403);
+    await end(await view(site, { ticket }));
+    await site.ask('/pi.jpg?secret=s3cr3t');
+    await site.ask('/nope?secret=s3cr3t', { auth: 'picam:wr0ngone' });
+    const { code } = await site.nginx.end('SIGQUIT'); // its buffers are written
+    assert.equal(code, 0);
+    const logs = readFileSync(path.join(site.folder, 'picam.log'), 'utf8') + site.nginx.log + site.streamd.log + site.snapshot.log;
+    assert.match(logs, /GET \/nope HTTP/);
+    for (const secret of [ticket, 's3cr3t', 'wr0ngone', site.password, Buffer.from(`picam:${site.password}`).toString('base64')]) {
+      assert.ok(!logs.includes(secret), secret);
+    }
+    await site.startNginx(); // for after()
+  });
+});

@@ -1,0 +1,27 @@
+// Viewers of the guarded site, with a password or a ticket.
+import { once } from 'node:events';
+import WebSocket from 'ws';
+
+// Resolves with a viewer once it is open, or with the status that refused it.
+export async function view(site, { ticket, auth = null, headers = {}, target = '/stream' } = {}) {
+  const viewer = new WebSocket(`wss://127.0.0.1:${site.port}${target}`, ticket === undefined ? ['picam.v1'] : ['picam.v1', `picam.ticket.${ticket}`],
+    { rejectUnauthorized: false, headers, auth: auth ?? undefined });
+  viewer.frames = [];
+  viewer.on('message', (data, binary) => {
+    if (!binary) return;
+    viewer.frames.push(performance.now());
+    viewer.send(JSON.stringify({ type: 'ack', sequence: Number(data.readBigUInt64BE(0)) }));
+  });
+  viewer.on('error', () => {});
+  return Promise.race([
+    once(viewer, 'open').then(() => viewer, () => new Promise(() => {})), // refused: the status tells
+    once(viewer, 'unexpected-response').then(([, response]) => { response.resume(); return response.statusCode; }, () => new Promise(() => {})),
+  ]);
+}
+
+export async function end(viewer) {
+  viewer.close();
+  await once(viewer, 'close');
+}
+
+export const ticketOf = async (site) => JSON.parse((await site.ask('/ticket')).body).ticket;
