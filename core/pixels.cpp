@@ -42,10 +42,6 @@ int toInt(std::size_t value)
 {
     return static_cast<int>(value);
 }
-int toInt(std::uint32_t value)
-{
-    return static_cast<int>(value);
-}
 
 // libyuv turns clockwise as we do, and flips top to bottom first where the height is negative. A flip left to right
 // is that flip and a half turn.

@@ -75,19 +75,20 @@ check_camera() { # CAMERA
         return
     fi
     good "$1: the camera's lock is free"
-    if listed=$(runuser -u picam -- setpriv --init-groups picam-streamd --instance "$1" --list-cameras 2>&1); then
+    if listed=$(setpriv --reuid picam --regid picam --groups video,kvm --no-new-privs \
+        picam-streamd --instance "$1" --list-cameras 2>/dev/null); then
         good "$1: a camera: $(head -1 <<<"$listed")"
     elif [ "$source" = auto ]; then
         note "$1: no camera was found: the test pattern is shown. Is it plugged in? Is there a /dev/video* or /dev/media*?"
     else
-        bad "$1: no camera was found: $(tail -1 <<<"$listed")" \
+        bad "$1: no camera was found" \
             "look at the cable, at 'ls -l /dev/video* /dev/media*' and, on a Pi, at camera_auto_detect in config.txt"
     fi
 }
 
 check_devices() {
     local device found=
-    for device in /dev/dma_heap/* /dev/udmabuf /dev/video* /dev/media*; do
+    for device in /dev/dma_heap/* /dev/video* /dev/media*; do
         [ -e "$device" ] || continue
         found=yes
         [ "$(stat -c %G "$device")" = video ] ||
@@ -214,9 +215,15 @@ cmd_status() {
             [ ! -d /run/systemd/system ] || state=$(systemctl is-active "$unit" || true)
             printf '  %-36s %s\n' "$unit" "$state"
         done
+        # Of all that /status tells, what a person asks first.
         curl -fsS -m 5 --unix-socket "/run/picam/$camera.http.sock" http://localhost/status 2>/dev/null |
-            sed 's/^/  /' || echo "  picam-streamd does not answer (root and group $nginx_group may ask)"
-        echo
+            awk -F'[:,]' '
+                /^  "/ {section = $1; gsub(/[ "]/, "", section)}
+                /"(state|source|reason|fps|starts|failures|total|uptime_seconds)"/ {
+                    name = $1; gsub(/[ "]/, "", name)
+                    value = $0; sub(/^[^:]*: */, "", value); sub(/,$/, "", value)
+                    if (value != "\"\"") printf "  %-36s %s\n", (section == name ? "" : section ".") name, value
+                }' || echo "  picam-streamd does not answer (root and group $nginx_group may ask it)"
     done
     state="not looked at"
     [ ! -d /run/systemd/system ] || state=$(systemctl is-active nginx.service || true)

@@ -53,26 +53,27 @@ class MemoryFile : public StoreFile {
 public:
     explicit MemoryFile(std::shared_ptr<Disk> disk) : disk_(std::move(disk)) {}
     // The pictures of these tests are small: the slots lie close together in memory.
-    static std::uint64_t placeOf(std::uint64_t offset)
+    static std::size_t placeOf(std::uint64_t offset)
     {
         constexpr std::uint64_t kSmallSlot = 16384;
         if (offset < store::kFirstSlotOffset)
-            return offset;
+            return static_cast<std::size_t>(offset);
         const std::uint64_t behind = offset - store::kFirstSlotOffset;
-        return store::kFirstSlotOffset + behind / store::kSlotCapacity * kSmallSlot + behind % store::kSlotCapacity;
+        return static_cast<std::size_t>(store::kFirstSlotOffset + behind / store::kSlotCapacity * kSmallSlot +
+                                        behind % store::kSlotCapacity);
     }
-    long read(void *to, std::size_t bytes, std::uint64_t offset) override
+    long read(void *to, std::size_t bytes, std::uint64_t file_offset) override
     {
-        offset = placeOf(offset);
+        const std::size_t offset = placeOf(file_offset);
         if (offset >= disk_->bytes.size())
             return 0;
         const std::size_t take = std::min<std::size_t>(bytes, disk_->bytes.size() - offset);
         std::memcpy(to, disk_->bytes.data() + offset, take);
         return static_cast<long>(take);
     }
-    long write(const void *from, std::size_t bytes, std::uint64_t offset) override
+    long write(const void *from, std::size_t bytes, std::uint64_t file_offset) override
     {
-        offset = placeOf(offset);
+        const std::size_t offset = placeOf(file_offset);
         std::size_t take = bytes;
         if (disk_->writes_left == 0) {
             take = std::exchange(disk_->partial, false) ? bytes / 2 : 0;

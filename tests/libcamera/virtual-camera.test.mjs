@@ -14,7 +14,7 @@ const kLingerMs = 2000;
 
 async function start(flags) {
   const port = await freePort();
-  const child = spawn(path.join(top, 'tests/libcamera/in-root'), [root, 'env', 'BUILD_DIR=/build/picam', '/src/deploy/run',
+  const child = spawn(path.join(top, 'deploy/in-root'), [root, 'env', 'BUILD_DIR=/build/picam', '/src/deploy/run',
     '--port', port, '--camera.source', 'libcamera', '--camera.color_range', 'full', '--stream.linger', `${kLingerMs}ms`,
     '--snapshot.linger', '1s', '--snapshot.settle', '500ms', ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
   const site = { url: `http://127.0.0.1:${port}`, log: '' };
@@ -138,7 +138,7 @@ describe('the virtual camera', () => {
   });
 
   test('--list-cameras names it', () => {
-    const text = execFileSync(path.join(top, 'tests/libcamera/in-root'),
+    const text = execFileSync(path.join(top, 'deploy/in-root'),
       [root, '/build/picam/streamd/picam-streamd', '--list-cameras', '--runtime-dir', '/run/picam'], { encoding: 'utf8' });
     assert.match(text, /Virtual0/);
   });

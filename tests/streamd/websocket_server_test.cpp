@@ -331,27 +331,27 @@ TEST_P(WebSocketMalformed, IsClosedWithItsCode)
 
 INSTANTIATE_TEST_SUITE_P(
     Table, WebSocketMalformed,
-    ::testing::Values(Malformed{"unmasked", rawFrame(0x80 | kText, "{}", false), 1002},
-                      Malformed{"reserved_bit_1", rawFrame(0xC0 | kText, "{}"), 1002},
-                      Malformed{"reserved_bit_2", rawFrame(0xA0 | kText, "{}"), 1002},
-                      Malformed{"reserved_bit_3", rawFrame(0x90 | kText, "{}"), 1002},
-                      Malformed{"unknown_opcode", rawFrame(0x83, "{}"), 1002},
-                      Malformed{"unknown_control", rawFrame(0x8B, ""), 1002},
-                      Malformed{"lone_continuation", rawFrame(0x80, "{}"), 1002},
-                      Malformed{"interrupted_message", rawFrame(kText, "{") + rawFrame(0x80 | kText, "}"), 1002},
-                      Malformed{"fragmented_ping", rawFrame(kPing, "x"), 1002},
-                      Malformed{"long_ping", rawFrame(0x80 | kPing, std::string(126, 'x')), 1002},
-                      Malformed{"oversized", text(std::string(4097, ' ')), 1009},
-                      Malformed{"oversized_announced",
-                                std::string("\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x12\x34\x56\x78", 14), 1009},
-                      Malformed{"oversized_in_fragments",
-                                rawFrame(kText, std::string(4000, ' ')) + rawFrame(0x80, std::string(97, ' ')), 1009},
-                      // (1011 is the library's word for it.)
-                      Malformed{"length_not_minimal", std::string("\x81\xfe\x00\x02\x00\x00\x00\x00{}", 10), 1011},
-                      Malformed{"no_utf8", text("\xff\xfe"), 1007}, Malformed{"no_json", text("hello"), 1007},
-                      Malformed{"nonsense", text(R"({"type":"dance"})"), 1008},
-                      Malformed{"binary", rawFrame(0x82, "x"), 1003},
-                      Malformed{"bad_ack", text(R"({"type":"ack","sequence":9})"), 1008}),
+    ::testing::Values(
+        Malformed{"unmasked", rawFrame(0x80 | kText, "{}", false), 1002},
+        Malformed{"reserved_bit_1", rawFrame(0xC0 | kText, "{}"), 1002},
+        Malformed{"reserved_bit_2", rawFrame(0xA0 | kText, "{}"), 1002},
+        Malformed{"reserved_bit_3", rawFrame(0x90 | kText, "{}"), 1002},
+        Malformed{"unknown_opcode", rawFrame(0x83, "{}"), 1002}, Malformed{"unknown_control", rawFrame(0x8B, ""), 1002},
+        Malformed{"lone_continuation", rawFrame(0x80, "{}"), 1002},
+        Malformed{"interrupted_message", rawFrame(kText, "{") + rawFrame(0x80 | kText, "}"), 1002},
+        Malformed{"fragmented_ping", rawFrame(kPing, "x"), 1002},
+        Malformed{"long_ping", rawFrame(0x80 | kPing, std::string(126, 'x')), 1002},
+        Malformed{"oversized", text(std::string(4097, ' ')), 1009},
+        Malformed{"oversized_announced", std::string("\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x12\x34\x56\x78", 14),
+                  // On a processor of 32 bits websocketpp blames itself.
+                  sizeof(std::size_t) == 4 ? 1011 : 1009},
+        Malformed{"oversized_in_fragments",
+                  rawFrame(kText, std::string(4000, ' ')) + rawFrame(0x80, std::string(97, ' ')), 1009},
+        // (1011 is the library's word for it.)
+        Malformed{"length_not_minimal", std::string("\x81\xfe\x00\x02\x00\x00\x00\x00{}", 10), 1011},
+        Malformed{"no_utf8", text("\xff\xfe"), 1007}, Malformed{"no_json", text("hello"), 1007},
+        Malformed{"nonsense", text(R"({"type":"dance"})"), 1008}, Malformed{"binary", rawFrame(0x82, "x"), 1003},
+        Malformed{"bad_ack", text(R"({"type":"ack","sequence":9})"), 1008}),
     [](const auto &test) { return std::string(test.param.name); });
 
 TEST_F(WebSocketServerTest, RandomBytesTakeNothingDown)

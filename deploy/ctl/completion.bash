@@ -1,0 +1,29 @@
+# bash completion for picamctl
+_picamctl() {
+    local word=${COMP_WORDS[COMP_CWORD]} words=
+    case $COMP_CWORD in
+    1) words="passwd user open close http tls hsts name camera check status" ;;
+    2)
+        case ${COMP_WORDS[1]} in
+        user | name | camera) words="add del list" ;;
+        http) words="serve redirect" ;;
+        tls) words="self-signed files acme renew" ;;
+        hsts) words="on off" ;;
+        passwd) words=$(picamctl user list 2>/dev/null) ;;
+        esac
+        ;;
+    3)
+        case ${COMP_WORDS[1]}-${COMP_WORDS[2]} in
+        user-del) words=$(picamctl user list 2>/dev/null) ;;
+        name-del) words=$(picamctl name list 2>/dev/null) ;;
+        camera-del) words=$(picamctl camera list 2>/dev/null | sed 1d) ;;
+        tls-files) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+        esac
+        ;;
+    4)
+        [ "${COMP_WORDS[1]}-${COMP_WORDS[2]}" != tls-files ] || { mapfile -t COMPREPLY < <(compgen -f -- "$word") && return; }
+        ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+}
+complete -F _picamctl picamctl

@@ -1,0 +1,156 @@
+// A virtual machine with Debian 13 and its own kernel and systemd, in qemu without KVM. Its root is a folder here (9p), so
+// what it writes can be read from outside; commands go in over ssh, with keys of this run.
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Child, freePort, waitFor } from '../integration/harness.mjs';
+
+const kBootMs = 240000;
+// In this order: what the kernel needs to reach its root. What is built in or not there is left out.
+const kModules = ['virtio', 'virtio_ring', 'virtio_pci_modern_dev', 'virtio_pci_legacy_dev', 'virtio_pci', 'netfs', '9pnet', '9pnet_virtio', '9p'];
+const kInit = `#!/bin/busybox sh
+/bin/busybox mount -t devtmpfs dev /dev
+for module in /modules/*; do /bin/busybox insmod $module; done
+/bin/busybox mount -t 9p -o trans=virtio,version=9p2000.L,cache=loose,msize=262144 root /root || exec /bin/busybox poweroff -f
+exec /bin/busybox switch_root /root /sbin/init
+`;
+
+function run(command, args, options = {}) {
+  const result = spawnSync(command, args, { encoding: 'utf8', ...options });
+  if (result.status !== 0) throw new Error(`${command} ${args.join(' ')}: ${result.error ?? ''}${result.stdout}${result.stderr}`);
+  return result.stdout;
+}
+
+export class Machine {
+  // From the root at `pristine`, which stays as it is.
+  static async start(pristine) {
+    const machine = new Machine();
+    machine.folder = mkdtempSync(path.join(tmpdir(), 'picam-vm.'));
+    machine.root = path.join(path.dirname(pristine), 'vm.running');
+    rmSync(machine.root, { recursive: true, force: true });
+    run('cp', ['-a', '--reflink=auto', pristine, machine.root]);
+    machine.ports = { ssh: await freePort(), https: await freePort(), http: await freePort() };
+    machine.#configure();
+    machine.#makeInitramfs();
+    try {
+      await machine.#boot();
+    } catch (error) {
+      await machine.stop();
+      throw error;
+    }
+    return machine;
+  }
+
+  #configure() {
+    const file = (name, text, mode) => {
+      mkdirSync(path.dirname(path.join(this.root, name)), { recursive: true });
+      writeFileSync(path.join(this.root, name), text, { mode });
+    };
+    const link = (target, name) => {
+      mkdirSync(path.dirname(path.join(this.root, name)), { recursive: true });
+      rmSync(path.join(this.root, name), { force: true });
+      symlinkSync(target, path.join(this.root, name));
+    };
+    rmSync(path.join(this.root, 'usr/sbin/policy-rc.d'), { force: true });
+    run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', path.join(this.folder, 'key')]);
+    file('root/.ssh/authorized_keys', readFileSync(path.join(this.folder, 'key.pub')), 0o600);
+    file('etc/hostname', 'camera\n');
+    file('etc/hosts', '127.0.0.1 localhost camera\n::1 localhost\n');
+    file('etc/machine-id', '');
+    file('etc/fstab', '');
+    file('etc/systemd/journald.conf.d/vm.conf', '[Journal]\nStorage=volatile\nForwardToConsole=no\n');
+    file('etc/systemd/network/80-vm.network', '[Match]\nType=ether\n[Network]\nDHCP=yes\n');
+    link('/usr/lib/systemd/system/systemd-networkd.service', 'etc/systemd/system/multi-user.target.wants/systemd-networkd.service');
+    for (const unit of ['apt-daily.timer', 'apt-daily-upgrade.timer', 'dpkg-db-backup.timer', 'fstrim.timer', 'e2scrub_all.timer', 'getty@tty1.service',
+      'serial-getty@ttyS0.service', 'systemd-networkd-wait-online.service']) link('/dev/null', `etc/systemd/system/${unit}`);
+    file('usr/share/libcamera/pipeline/virtual/virtual.yaml', `"Virtual0":
+  supported_formats:
+  - width: 640
+    height: 480
+    frame_rates:
+    - 15
+    - 30
+  test_pattern: "bars"
+  location: "CameraLocationFront"
+  model: "Virtual bars"
+`);
+  }
+
+  #makeInitramfs() {
+    const version = readdirSync(path.join(this.root, 'lib/modules'))[0];
+    const kernel = path.join(this.root, 'lib/modules', version, 'kernel');
+    const tree = path.join(this.folder, 'initramfs');
+    for (const name of ['bin', 'dev', 'root', 'modules']) mkdirSync(path.join(tree, name), { recursive: true });
+    copyFileSync(path.join(this.root, 'usr/bin/busybox'), path.join(tree, 'bin/busybox'));
+    writeFileSync(path.join(tree, 'init'), kInit, { mode: 0o755 });
+    kModules.forEach((name, i) => {
+      const found = run('find', [kernel, '-name', `${name}.ko*`]).trim();
+      if (!found) return;
+      const to = path.join(tree, 'modules', `${i}-${name}.ko`);
+      if (found.endsWith('.xz')) writeFileSync(to, run('xz', ['-dc', found], { encoding: 'buffer', maxBuffer: 1 << 26 }));
+      else copyFileSync(found, to);
+    });
+    this.kernel = path.join(this.root, 'boot', `vmlinuz-${version}`);
+    this.initramfs = path.join(this.folder, 'initramfs.cpio');
+    run('sh', ['-c', `cd '${tree}' && find . | cpio -o -H newc --quiet >'${this.initramfs}'`]);
+  }
+
+  async #boot() {
+    const forward = Object.entries({ ssh: 22, https: 443, http: 80 }).map(([name, port]) => `hostfwd=tcp:127.0.0.1:${this.ports[name]}-:${port}`);
+    this.qemu = new Child('setpriv', ['--pdeathsig', 'KILL', 'qemu-system-x86_64', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '1024',
+      '-display', 'none', '-serial', 'stdio', '-monitor', 'none', '-no-user-config', '-kernel', this.kernel, '-initrd', this.initramfs,
+      '-append', 'console=ttyS0 quiet loglevel=3 panic=1 mitigations=off systemd.show_status=false',
+      '-virtfs', `local,path=${this.root},mount_tag=root,security_model=passthrough,multidevs=remap`,
+      '-netdev', `user,id=net,restrict=on,${forward.join(',')}`, '-device', 'virtio-net-pci,netdev=net', '-device', 'virtio-rng-pci']);
+    await this.#reachable();
+  }
+
+  async #reachable() {
+    await waitFor('the machine to answer', () => {
+      if (!this.qemu.running) throw new Error(`qemu ended:\n${this.qemu.log}`);
+      return this.try('true').status === 0;
+    }, kBootMs).catch((error) => { throw new Error(`${error.message}\n${this.qemu.log.slice(-3000)}`); });
+    this.sh('systemctl is-system-running --wait || true');
+  }
+
+  #ssh(commands) {
+    return ['-q', '-p', `${this.ports.ssh}`, '-i', path.join(this.folder, 'key'), '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null',
+      '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=5', '-o', 'ControlMaster=auto', '-o', `ControlPath=${this.folder}/ssh`, '-o', 'ControlPersist=60',
+      '-o', 'ServerAliveInterval=15', 'root@127.0.0.1', commands];
+  }
+
+  // {status, stdout, stderr} of a shell's commands, as root in the machine.
+  try(commands, { input = '', timeout = 180000 } = {}) {
+    return spawnSync('ssh', this.#ssh(commands), { encoding: 'utf8', input, timeout, maxBuffer: 1 << 26 });
+  }
+
+  // The same beside what goes on here: a Child.
+  start(commands) { return new Child('ssh', this.#ssh(commands)); }
+
+  // What they print. Throws when they fail.
+  sh(commands, options) {
+    const { status, stdout, stderr } = this.try(commands, options);
+    if (status !== 0) throw new Error(`in the machine: ${commands}\n${status}: ${stdout}${stderr}`);
+    return stdout;
+  }
+
+  // Brings a file of this machine into /root there.
+  bring(file) { copyFileSync(file, path.join(this.root, 'root', path.basename(file))); }
+
+  async reboot() {
+    const boot = this.sh('cat /proc/sys/kernel/random/boot_id');
+    this.try('systemctl reboot');
+    await waitFor('another boot', () => {
+      const now = this.try('cat /proc/sys/kernel/random/boot_id');
+      return now.status === 0 && now.stdout !== boot;
+    }, kBootMs);
+    await this.#reachable();
+  }
+
+  async stop() {
+    if (this.qemu) await this.qemu.end('SIGTERM');
+    rmSync(this.root, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
