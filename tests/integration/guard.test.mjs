@@ -5,7 +5,7 @@ import https from 'node:https';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { end, ticketOf, view } from './guarded-viewer.mjs';
-import { Site, waitFor } from './harness.mjs';
+import { Site, freePort, waitFor } from './harness.mjs';
 
 const kTargets = ['/', '/index.html', '/?action=snapshot', '/?action=stream', '/stream', '/stream.html', '/pi.jpg', '/stream.mjpg',
   '/status', '/ticket', '/healthz', '/picam.css', '/stream.js', '/icon.svg', '/manifest.webmanifest', '/service-worker.js'];
@@ -237,6 +237,24 @@ describe('picamctl', () => {
     assert.equal(soon.status, 0, soon.stderr);
     await site.change(['tls', 'renew']);
     assert.ok(new Date((await served()).valid_to) > Date.now() + 700 * 86400e3);
+  });
+
+  test('camera add and del', async () => {
+    const port = await freePort();
+    await site.change(['camera', 'add', 'garage', `${port}`]);
+    assert.equal(site.picamctl(['camera', 'list']).stdout, 'pi\ngarage\n');
+    const asked = (target, options) => site.ask(target, { port, ...options });
+    assert.equal((await asked('/')).status, 200);
+    assert.equal((await asked('/', { auth: null })).status, 401);
+    assert.equal((await asked('/', { headers: { Host: 'evil.example' } })).status, 421);
+    const away = await asked('/pi.jpg'); // its programs are systemd's to start
+    assert.equal(away.status, 503);
+    assert.equal(away.body.toString(), 'The camera program does not answer; it should be back in a moment.\n');
+    for (const args of [['pi', '1234'], ['a/b', '1234'], ['x', '0'], ['x', '65536'], ['x', ''], ['', '1234']]) {
+      assert.notEqual(site.picamctl(['camera', 'add', ...args], { mayFail: true }).status, 0, args.join(' '));
+    }
+    await site.change(['camera', 'del', 'garage']);
+    await assert.rejects(asked('/'));
   });
 
   test('what nginx does not take is undone', async () => {

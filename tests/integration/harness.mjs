@@ -125,12 +125,17 @@ export class Site {
       .replaceAll('127.0.0.1:8080', `127.0.0.1:${this.port}`)
       .replaceAll(/listen \[::\]:.*\n/g, '')
       .replaceAll('listen 443', `listen 127.0.0.1:${this.port}`)
-      .replaceAll('listen 80', `listen 127.0.0.1:${this.httpPort}`);
+      .replaceAll('listen 80', `listen 127.0.0.1:${this.httpPort}`)
+      .replaceAll('listen __PORT__', 'listen 127.0.0.1:__PORT__');
     edit(conf, places);
     for (const name of readdirSync(path.join(this.folder, 'picam'))) edit(`picam/${name}`, places);
     edit('nginx.conf', (text) => text.replace('include picam.conf', `include ${conf}`));
     if (this.secure && !this.password) {
       mkdirSync(path.join(this.folder, 'etc'));
+      mkdirSync(path.join(this.folder, 'share'));
+      for (const name of ['check.sh', 'camera-site.conf']) {
+        writeFileSync(path.join(this.folder, 'share', name), places(readFileSync(path.join(top, 'deploy/ctl', name), 'utf8')));
+      }
       this.password = /picam {2}([a-z0-9]{20})\n/.exec(this.picamctl(['setup']).stdout)[1];
     }
     // The sockets are for their owner and its group; here nginx's workers are the same user as the programs.
@@ -153,7 +158,7 @@ export class Site {
         ...process.env,
         PICAM_ETC: path.join(this.folder, 'etc'),
         PICAM_LIB: path.join(this.folder, 'lib'),
-        PICAM_SHARE: path.join(top, 'deploy/ctl'),
+        PICAM_SHARE: path.join(this.folder, 'share'),
         PICAM_NGINX: `nginx -p ${this.folder} -c ${path.join(this.folder, 'nginx.conf')} -e stderr`,
       },
     });
@@ -186,11 +191,11 @@ export class Site {
 
   // A request to a secure site: {status, headers, body}. `auth`: "user:password", by default the right one, null: none.
   // `target` goes out as it is.
-  ask(target, { auth = `picam:${this.password}`, method = 'GET', headers = {}, plain = false, body } = {}) {
+  ask(target, { auth = `picam:${this.password}`, method = 'GET', headers = {}, plain = false, port, body } = {}) {
     return new Promise((resolve, reject) => {
       const { request } = plain ? http : https;
-      const port = plain ? this.httpPort : this.port;
-      request({ host: '127.0.0.1', port, path: target, method, auth: auth ?? undefined, headers, rejectUnauthorized: false }, (response) => {
+      const at = port ?? (plain ? this.httpPort : this.port);
+      request({ host: '127.0.0.1', port: at, path: target, method, auth: auth ?? undefined, headers, rejectUnauthorized: false }, (response) => {
         const parts = [];
         response.on('data', (data) => parts.push(data));
         response.on('error', reject);
