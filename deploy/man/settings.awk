@@ -38,5 +38,9 @@ END {
     print ".SH FILES"
     print ".I /etc/picam/users\n(passwords),\n.I /etc/picam/nginx/\n(what\n.BR picamctl (8)\nwrites for nginx),"
     print ".I /etc/picam/NAME.env\n(variables of one camera)."
+    print ".SH NOTES\nThe services see neither /home nor /root:"
+    print ".B camera.file\nhas to be elsewhere. The first"
+    print ".I .env\nfile of a camera takes a restart:"
+    print ".BR \"systemctl restart picam@garage.target\" ."
     print ".SH SEE ALSO\n.BR picam\\-streamd (8),\n.BR picam\\-snapshot (8),\n.BR picamctl (8)"
 }

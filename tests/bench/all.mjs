@@ -2,11 +2,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { heading } from './bench.mjs';
 import { encode } from './encode.mjs';
+import { guard } from './guard.mjs';
 import { stills } from './stills.mjs';
 import { stream } from './stream.mjs';
 import { times } from './times.mjs';
 
-const all = { encode, stills, stream, times };
+const all = { encode, stills, guard, stream, times };
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(all);
 for (const name of names) {
   if (!all[name]) {

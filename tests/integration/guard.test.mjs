@@ -1,6 +1,6 @@
 // The site as the package installs it: TLS, passwords, tickets, limits, and every refusal, through nginx.
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync, writeFileSync, appendFileSync, existsSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, writeFileSync, appendFileSync, existsSync, statSync } from 'node:fs';
 import https from 'node:https';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -239,6 +239,37 @@ describe('picamctl', () => {
     assert.ok(new Date((await served()).valid_to) > Date.now() + 700 * 86400e3);
   });
 
+  test('tls acme: the authority finds what certbot puts there, and the site takes what it gets', async () => {
+    // In certbot's place a program that does what matters here: a file in the webroot, asked for over HTTP under the
+    // name; then a certificate where certbot keeps them.
+    const live = path.join(site.folder, 'live');
+    const certbot = path.join(site.folder, 'bin/certbot');
+    mkdirSync(path.dirname(certbot));
+    writeFileSync(certbot, `#!/bin/bash
+set -eu
+while [ $# -gt 0 ]; do
+  case $1 in -w) root=$2; shift ;; -d) name=$2; shift ;; --email) email=$2; shift ;; esac
+  shift
+done
+[ "$email" = me@example.org ]
+mkdir -p "$root/.well-known/acme-challenge"
+echo token >"$root/.well-known/acme-challenge/x"
+[ "$(curl -sf -H "Host: $name" http://127.0.0.1:${site.httpPort}/.well-known/acme-challenge/x)" = token ]
+mkdir -p ${live}/$name
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 90 -subj "/CN=$name" -keyout ${live}/$name/privkey.pem -out ${live}/$name/fullchain.pem 2>/dev/null
+`, { mode: 0o755 });
+    const env = { PATH: `${path.dirname(certbot)}:${process.env.PATH}`, PICAM_LETSENCRYPT: live };
+    await site.change(['tls', 'acme', 'cam.example.net', 'me@example.org'], { env });
+    assert.match(readFileSync(etc('nginx/certificate.conf'), 'utf8'), /live\/cam\.example\.net\/fullchain\.pem;/);
+    assert.equal(await statusOf('/', { headers: { Host: 'cam.example.net' } }), 200);
+    assert.equal(await statusOf('/.well-known/acme-challenge/none', { plain: true, auth: null }), 404);
+    // One that fails changes nothing but the name.
+    const before = readFileSync(etc('nginx/certificate.conf'), 'utf8');
+    assert.notEqual(site.picamctl(['tls', 'acme', 'other.example.net'], { env, mayFail: true }).status, 0);
+    assert.equal(readFileSync(etc('nginx/certificate.conf'), 'utf8'), before);
+    await site.change(['tls', 'self-signed']);
+  });
+
   test('camera add and del', async () => {
     const port = await freePort();
     await site.change(['camera', 'add', 'garage', `${port}`]);
@@ -273,7 +304,7 @@ describe('picamctl', () => {
       assert.equal(readFileSync(etc('users'), 'utf8'), users);
     }
     writeFileSync(conf, good);
-    assert.deepEqual(readdirSync(path.join(site.folder, 'lib')), ['picamctl.lock']);
+    assert.ok(!readdirSync(path.join(site.folder, 'lib')).some((name) => name.startsWith('before')));
     assert.equal(await statusOf('/'), 200);
   });
 

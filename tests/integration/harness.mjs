@@ -126,6 +126,7 @@ export class Site {
       .replaceAll(/listen \[::\]:.*\n/g, '')
       .replaceAll('listen 443', `listen 127.0.0.1:${this.port}`)
       .replaceAll('listen 80', `listen 127.0.0.1:${this.httpPort}`)
+      .replaceAll('http://127.0.0.1/', `http://127.0.0.1:${this.httpPort}/`)
       .replaceAll('listen __PORT__', 'listen 127.0.0.1:__PORT__');
     edit(conf, places);
     for (const name of readdirSync(path.join(this.folder, 'picam'))) edit(`picam/${name}`, places);
@@ -133,7 +134,7 @@ export class Site {
     if (this.secure && !this.password) {
       mkdirSync(path.join(this.folder, 'etc'));
       mkdirSync(path.join(this.folder, 'share'));
-      for (const name of ['check.sh', 'camera-site.conf']) {
+      for (const name of ['picamctl', 'check.sh', 'camera-site.conf']) {
         writeFileSync(path.join(this.folder, 'share', name), places(readFileSync(path.join(top, 'deploy/ctl', name), 'utf8')));
       }
       this.password = /picam {2}([a-z0-9]{20})\n/.exec(this.picamctl(['setup']).stdout)[1];
@@ -150,8 +151,8 @@ export class Site {
   }
 
   // picamctl on this site's own files. Throws when it fails, unless `mayFail`.
-  picamctl(args, { input = '', mayFail = false } = {}) {
-    const result = spawnSync('bash', [path.join(top, 'deploy/ctl/picamctl'), ...args], {
+  picamctl(args, { input = '', mayFail = false, env = {} } = {}) {
+    const result = spawnSync('bash', [path.join(this.folder, 'share/picamctl'), ...args], {
       input,
       encoding: 'utf8',
       env: {
@@ -160,6 +161,7 @@ export class Site {
         PICAM_LIB: path.join(this.folder, 'lib'),
         PICAM_SHARE: path.join(this.folder, 'share'),
         PICAM_NGINX: `nginx -p ${this.folder} -c ${path.join(this.folder, 'nginx.conf')} -e stderr`,
+        ...env,
       },
     });
     if (result.status !== 0 && !mayFail) throw new Error(`picamctl ${args.join(' ')}: ${result.stdout}${result.stderr}`);
