@@ -34,6 +34,12 @@ for command in passwd user open close http tls hsts name camera check status; do
     grep -q "$command" "$folder/usr/share/bash-completion/completions/picamctl" || fail "the completion lacks $command"
     grep -qE "^ +(open, )?$command\b" <<<"$picamctl_page" || fail "picamctl(8) lacks $command"
 done
+complete() { # complete WORD…: what bash offers for the last
+    bash -c 'source "$1" && COMP_WORDS=("${@:2}") && COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) && _picamctl && echo "${COMPREPLY[*]}"' \
+        - "$folder/usr/share/bash-completion/completions/picamctl" "$@"
+}
+[ "$(complete picamctl tl)" = tls ] || fail "picamctl tl does not become tls"
+[ "$(complete picamctl tls "")" = "self-signed files acme renew" ] || fail "picamctl tls has no completion"
 # A stranger's umask or setuid bit has no place in it.
 [ -z "$(find "$folder/usr" "$folder/etc" -perm /6022)" ] || fail "files that others may write, or setuid ones"
 if command -v systemd-analyze >/dev/null; then

@@ -35,13 +35,14 @@ export async function waitChanges(page, count, ids) {
 }
 
 // A browser with a profile of its own; close() removes it.
-export async function launch(name, { args = [] } = {}) {
+export async function launch(name, { args = [], acceptInsecureCerts = false } = {}) {
   const profile = mkdtempSync(path.join(tmpdir(), 'picam-browser.'));
   const browser = await puppeteer.launch({
     browser: name,
     executablePath: kBrowsers[name],
     headless: true,
     userDataDir: profile,
+    acceptInsecureCerts,
     args: name === 'chrome'
       ? ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
         '--disable-component-update', '--disable-sync', ...args]

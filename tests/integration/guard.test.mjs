@@ -134,6 +134,26 @@ describe('limits', () => {
   });
 });
 
+describe('connections', () => {
+  test('one address has sixty at a time, and another sixty when these have ended', async () => {
+    const site = await Site.start([], { secure: true });
+    try {
+      const auth = `picam:${site.password}`;
+      assert.equal((await site.ask('/')).status, 200); // the password is known from here on
+      const answers = await Promise.all(Array.from({ length: 70 }, () => view(site, { auth })));
+      const refused = answers.filter((answer) => typeof answer === 'number');
+      assert.ok(refused.length > 0 && refused.every((status) => status === 429), `${refused}`);
+      const viewers = answers.filter((answer) => typeof answer !== 'number');
+      assert.ok(viewers.length >= 50 && viewers.length <= 60, `${viewers.length}`);
+      assert.equal((await site.ask('/')).status, 429);
+      await Promise.all(viewers.map(end));
+      await waitFor('room', async () => (await site.ask('/')).status === 200);
+    } finally {
+      await site.stop();
+    }
+  });
+});
+
 describe('picamctl', () => {
   let site;
   before(async () => { site = await Site.start([], { secure: true }); });

@@ -133,6 +133,14 @@ describe('the installed package', () => {
     }
   });
 
+  step('heals when streamd stands still', async () => {
+    const pid = mainPid('picam-streamd@pi.service');
+    machine.sh(`kill -STOP ${pid}`);
+    await waitFor('the watchdog', () => !['0', pid].includes(mainPid('picam-streamd@pi.service')), kSlowMs);
+    assert.match(machine.sh('journalctl -u picam-streamd@pi --no-pager'), /Watchdog timeout/);
+    await streamWorks();
+  });
+
   step('keeps a stream through nginx\'s reload, and opens as many times as it is told', async () => {
     const viewer = await view(site, { auth: loggedIn() });
     await waitFor('frames', () => viewer.frames.length > 2, kSlowMs);
