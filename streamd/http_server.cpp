@@ -147,7 +147,7 @@ private:
     void onRequest(const error_code &error);
     void handle(const bhttp::request<bhttp::empty_body> &request);
     void beginStream(std::string_view target, bool head_only);
-    void giveTicket(Tickets &tickets);
+    void giveTicket(Tickets &from);
     void watchForEnd();
     void respond(bhttp::status code, std::string body, std::string_view type = kPlainText, unsigned retry_after = 0);
     template <class Body>
@@ -210,10 +210,10 @@ void HttpServer::State::Session::handle(const bhttp::request<bhttp::empty_body> 
     respond(bhttp::status::not_found, "there is nothing here\n");
 }
 
-void HttpServer::State::Session::giveTicket(Tickets &tickets)
+void HttpServer::State::Session::giveTicket(Tickets &from)
 {
     // HEAD changes nothing.
-    const std::string ticket = head_request_ ? "" : tickets.issue(Tickets::Clock::now());
+    const std::string ticket = head_request_ ? "" : from.issue(Tickets::Clock::now());
     if (ticket.empty() && !head_request_)
         return respond(bhttp::status::service_unavailable, "no ticket can be made yet\n", kPlainText, 2);
     respond(bhttp::status::ok,

@@ -23,5 +23,5 @@ picam_stage(libcamera-0.3.2-compiles full 900 tests/stage libcamera-compiles boo
 picam_stage(libcamera-0.4.0 full 900 tests/stage libcamera trixie)
 picam_stage(libcamera-0.7.1 full 900 tests/stage libcamera trixie-backports)
 picam_stage(package full 900 tests/stage package)
-picam_stage(package-arm full 1800 tests/stage package-arm)
-picam_stage(virtual-machine full 900 tests/vm/run)
+picam_stage(package-arm full 2400 tests/stage package-arm)
+picam_stage(virtual-machine full 1800 tests/vm/run)

@@ -149,6 +149,17 @@ check_nginx() {
     fi
 }
 
+check_site() {
+    local code
+    code=$(curl -sk -m 10 -o /dev/null -w '%{http_code}' https://localhost/healthz || true)
+    case $code in
+    200 | 401 | 429) good "https://localhost/ answers" ;;
+    000) bad "https://localhost/ does not answer" "does nginx run, and does another program have port 443? ss -tlnp" ;;
+    503) bad "https://localhost/ answers, but picam-streamd does not" "systemctl restart picam.target" ;;
+    *) bad "https://localhost/ answers $code: it is another site's" "picam's names stand in /etc/nginx/picam/names.conf" ;;
+    esac
+}
+
 check_certificate() {
     local cert ends days
     cert=$(certificate_path)
@@ -200,6 +211,7 @@ cmd_check() {
     check_devices || true
     check_permissions
     check_nginx
+    check_site
     check_certificate
     check_disk
     check_clock

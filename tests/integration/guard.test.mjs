@@ -301,7 +301,7 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 
     const away = await asked('/pi.jpg'); // its programs are systemd's to start
     assert.equal(away.status, 503);
     assert.equal(away.body.toString(), 'The camera program does not answer; it should be back in a moment.\n');
-    for (const args of [['pi', '1234'], ['a/b', '1234'], ['x', '0'], ['x', '65536'], ['x', ''], ['', '1234']]) {
+    for (const args of [['x', `${site.port}`], ['garage', '1234'], ['pi', '1234'], ['a/b', '1234'], ['x', '0'], ['x', '65536'], ['x', ''], ['', '1234']]) {
       assert.notEqual(site.picamctl(['camera', 'add', ...args], { mayFail: true }).status, 0, args.join(' '));
     }
     await site.change(['camera', 'del', 'garage']);

@@ -170,6 +170,8 @@ describe('the installed package', () => {
       ['pi.http.sock is: socket 666', 'systemctl restart', 'chmod 666 /run/picam/pi.http.sock', 'chmod 660 /run/picam/pi.http.sock'],
       ['640 root www-data', 'chmod and chown', 'chmod 644 /etc/picam/users', 'chmod 640 /etc/picam/users'],
       ['nginx refuses', 'nginx -t', 'echo nonsense >/etc/nginx/conf.d/x.conf', 'rm /etc/nginx/conf.d/x.conf'],
+      ['site is not enabled', 'sites-available', 'rm /etc/nginx/sites-enabled/picam', 'ln -s ../sites-available/picam /etc/nginx/sites-enabled/'],
+      ['does not answer', 'port 443', 'systemctl stop nginx', 'systemctl start nginx'],
       ['colour', 'picam.conf', 'echo "colour = 1" >/root/c; cat /etc/picam/picam.conf >>/root/c; cp /etc/picam/picam.conf /root/was; cp /root/c /etc/picam/picam.conf', 'cp /root/was /etc/picam/picam.conf'],
       ['certificate ends in', 'picamctl tls renew', 'cp -a /etc/picam/tls /root/tls; openssl req -x509 -key /etc/picam/tls/self-signed.key -days 5 -subj /CN=x -out /etc/picam/tls/self-signed.pem', 'cp /root/tls/self-signed.pem /etc/picam/tls/'],
       ['not of group video', 'udevadm', 'chgrp root /dev/dma_heap/system', 'chgrp video /dev/dma_heap/system'],
@@ -198,6 +200,7 @@ describe('the installed package', () => {
     machine.sh('picamctl camera del garage; rm /etc/picam/garage.env');
     assert.equal(machine.try('systemctl is-active picam-streamd@garage.service').stdout, 'inactive\n');
     assert.equal(machine.sh('picamctl camera list'), 'pi\n');
+    assert.equal(machine.sh('find /run/picam -name "garage*"'), '');
   });
 
   step('comes back after a reboot', async () => {
