@@ -111,7 +111,7 @@ export class Machine {
       if (!this.qemu.running) throw new Error(`qemu ended:\n${this.qemu.log}`);
       return this.try('true').status === 0;
     }, kBootMs).catch((error) => { throw new Error(`${error.message}\n${this.qemu.log.slice(-3000)}`); });
-    this.sh('systemctl is-system-running --wait || true');
+    this.sh('systemctl is-system-running --wait || true'); // until it has booted; what failed, the tests ask themselves
   }
 
   #ssh(commands) {
