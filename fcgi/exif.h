@@ -2,8 +2,8 @@
 // the orientation always is. Pure functions, any thread.
 #pragma once
 
-#include "core/picture.h"
-#include "core/thread_annotations.h"
+#include "core/base/thread_annotations.h"
+#include "core/image/picture.h"
 
 #include <cstddef>
 #include <cstdint>

@@ -1,6 +1,6 @@
 #include "fcgi/fcgi_server.h"
 
-#include "core/log.h"
+#include "core/base/log.h"
 #include "fcgi/request_records.h"
 
 #include <algorithm>

@@ -3,7 +3,7 @@
 // write, past libfcgi's 8 KB buffer.
 #pragma once
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "fcgi/still_response.h"
 
 #include <cstdint>

@@ -2,8 +2,8 @@
 // length that a peer claims (it ends the process when there is not that much memory) and waits for each byte anew.
 #pragma once
 
-#include "core/error.h"
-#include "core/frame.h"
+#include "core/base/error.h"
+#include "core/image/frame.h"
 
 #include <cstddef>
 #include <cstdint>

@@ -1,6 +1,6 @@
 #include "fcgi/still_camera.h"
 
-#include "core/log.h"
+#include "core/base/log.h"
 
 #include <algorithm>
 #include <cstdlib>

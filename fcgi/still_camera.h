@@ -3,12 +3,12 @@
 // another process wishes for it. A thread of its own owns the camera; capture() may be called from any.
 #pragma once
 
-#include "core/camera_session.h"
-#include "core/frame_store.h"
-#include "core/jpeg_encoder.h"
-#include "core/settings.h"
-#include "core/settling.h"
-#include "core/thread_annotations.h"
+#include "core/base/settings.h"
+#include "core/base/thread_annotations.h"
+#include "core/camera/camera_session.h"
+#include "core/camera/settling.h"
+#include "core/image/jpeg_encoder.h"
+#include "core/store/frame_store.h"
 
 #include <condition_variable>
 #include <functional>

@@ -1,7 +1,7 @@
 // The HTTP answer to a request for a still: status and headers as CGI wants them. Pure; any thread.
 #pragma once
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "fcgi/exif.h"
 #include "fcgi/stills.h"
 

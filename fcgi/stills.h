@@ -2,9 +2,9 @@
 // get() may be called from any thread, by many at once.
 #pragma once
 
-#include "core/frame_store.h"
-#include "core/settings.h"
-#include "core/thread_annotations.h"
+#include "core/base/settings.h"
+#include "core/base/thread_annotations.h"
+#include "core/store/frame_store.h"
 #include "fcgi/still_camera.h"
 
 #include <memory>

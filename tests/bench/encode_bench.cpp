@@ -1,8 +1,8 @@
 // Encoding one frame, by picam and by a bare TurboJPEG loop over planes of the same picture; publishing and reading the
 // frame store. Names are "who/format/size": tests/bench/encode.mjs makes the ratios.
-#include "core/frame_store.h"
-#include "core/jpeg_encoder.h"
-#include "core/pattern_card.h"
+#include "core/camera/pattern_card.h"
+#include "core/image/jpeg_encoder.h"
+#include "core/store/frame_store.h"
 
 #include <benchmark/benchmark.h>
 #include <cstdlib>

@@ -21,7 +21,7 @@ const kPictures = 150;
 const kHiddenMs = 4000; // as stream.js has it
 
 // How old each picture on the canvas was when it was first seen there, in ms, by the strip in it; looked at all
-// the time. 640x480: cells of 8 pixels, 80 of them, in the lowest row of cells (core/pattern_card.h).
+// the time. 640x480: cells of 8 pixels, 80 of them, in the lowest row of cells (core/camera/pattern_card.h).
 const agesInPicture = (page, count) => page.evaluate(async (wanted) => {
   const canvas = document.getElementById('picture');
   const copy = document.createElement('canvas');

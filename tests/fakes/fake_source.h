@@ -1,8 +1,8 @@
 // A source that the test drives: it says which frames come, when, and what goes wrong. Small planar frames.
 #pragma once
 
-#include "core/source.h"
-#include "core/thread_annotations.h"
+#include "core/base/thread_annotations.h"
+#include "core/camera/source.h"
 
 #include <atomic>
 #include <condition_variable>

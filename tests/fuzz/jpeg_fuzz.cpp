@@ -1,5 +1,5 @@
 // A picture that a camera or a recording gives: passed through as it is, and turned by 90 degrees.
-#include "core/jpeg_encoder.h"
+#include "core/image/jpeg_encoder.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char *data, std::size_t bytes)
 {

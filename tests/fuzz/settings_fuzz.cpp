@@ -1,5 +1,5 @@
 // The settings file.
-#include "core/settings.h"
+#include "core/base/settings.h"
 
 #include <array>
 #include <cstdio>

@@ -1,5 +1,5 @@
 // What a picam.v1 viewer says: parsed, and answered where it is a ping.
-#include "streamd/viewer_protocol.h"
+#include "streamd/viewers/viewer_protocol.h"
 
 #include <string_view>
 #include <variant>

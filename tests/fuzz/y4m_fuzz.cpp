@@ -1,5 +1,5 @@
 // A recording in Y4M.
-#include "core/y4m.h"
+#include "core/camera/y4m.h"
 
 #include <string>
 #include <sys/mman.h>

@@ -2,7 +2,7 @@
  * The camera lock, the wishes and the hand-over, between two snapshot workers and the streaming daemon, as the code has
  * them. tests/model/run checks it with spin.
  *
- *   Streamd   Capture::useCamera, waitForLock, stream           (streamd/capture.cpp)
+ *   Streamd   Capture::useCamera, waitForLock, stream           (streamd/pipeline/capture.cpp)
  *   Worker    StillCamera::run, holdCamera, watchWishes         (fcgi/still_camera.cpp)
  *   Asker     Stills::get                                       (fcgi/stills.cpp)
  *   owner     CameraLock: flock, which the kernel drops with the process that dies

@@ -1,9 +1,9 @@
 // What the hub and its viewers touch, in the test's hands: time, the camera's switch, connections.
 #pragma once
 
-#include "streamd/capture.h"
-#include "streamd/connection.h"
-#include "streamd/scheduler.h"
+#include "streamd/loop/scheduler.h"
+#include "streamd/pipeline/capture.h"
+#include "streamd/viewers/connection.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>

@@ -2,11 +2,11 @@
 // to. Everything waits for a condition, with a deadline; nothing sleeps.
 #pragma once
 
-#include "core/listen_socket.h"
-#include "streamd/event_loop.h"
-#include "streamd/http_server.h"
-#include "streamd/hub.h"
-#include "streamd/websocket_server.h"
+#include "core/base/listen_socket.h"
+#include "streamd/loop/event_loop.h"
+#include "streamd/viewers/hub.h"
+#include "streamd/web/http_server.h"
+#include "streamd/web/websocket_server.h"
 #include "tests/fakes/temp_dir.h"
 #include "tests/streamd/fakes.h"
 
@@ -123,7 +123,8 @@ public:
         options.hello = {"1.0", "pi", {64, 48}, 30.0};
         options.max_viewers = max_viewers;
         hub_ = std::make_unique<Hub>(loop_, camera_, status_, options);
-        sockets_ = WebSocketServer::create(loop_.context(), stream_socket_.release(), *hub_, tickets_, {"https://friend.example"})
+        sockets_ = WebSocketServer::create(loop_.context(), stream_socket_.release(), *hub_, tickets_,
+                                           {"https://friend.example"})
                        .value();
         web_ = HttpServer::create(loop_.context(), http_socket_.release(), *hub_, status_, tickets_).value();
         thread_ = std::thread([this] { loop_.run(); });

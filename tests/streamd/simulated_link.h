@@ -2,7 +2,7 @@
 // Frames wait in line in front of the bottleneck, as they do in a proxy's and a kernel's buffers.
 #pragma once
 
-#include "streamd/flow_control.h"
+#include "streamd/viewers/flow_control.h"
 
 #include <algorithm>
 #include <chrono>

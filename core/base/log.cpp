@@ -1,0 +1,92 @@
+#include "core/base/log.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <memory>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <string>
+
+namespace picam::log {
+namespace {
+
+std::atomic<Level> current_level{Level::kInfo};
+
+// journald takes the priority from "<N>" at the start of a line and adds time and program itself.
+bool journalReads()
+{
+    return std::getenv("JOURNAL_STREAM") != nullptr;
+}
+
+spdlog::logger &logger()
+{
+    static const auto instance = [] {
+        auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+        auto made = std::make_shared<spdlog::logger>("picam", sink);
+        made->set_level(spdlog::level::debug);
+        made->flush_on(spdlog::level::debug);
+        made->set_pattern("%v");
+        return made;
+    }();
+    return *instance;
+}
+
+constexpr int journalPriority(Level level)
+{
+    switch (level) {
+    case Level::kDebug:
+        return 7;
+    case Level::kInfo:
+        return 6;
+    case Level::kWarning:
+        return 4;
+    case Level::kError:
+        return 3;
+    }
+    return 6;
+}
+
+constexpr spdlog::level::level_enum spdlogLevel(Level level)
+{
+    switch (level) {
+    case Level::kDebug:
+        return spdlog::level::debug;
+    case Level::kInfo:
+        return spdlog::level::info;
+    case Level::kWarning:
+        return spdlog::level::warn;
+    case Level::kError:
+        return spdlog::level::err;
+    }
+    return spdlog::level::info;
+}
+
+} // namespace
+
+void init(std::string_view program)
+{
+    if (!journalReads())
+        logger().set_pattern("%Y-%m-%dT%H:%M:%S.%e " + std::string(program) + "[%P] %l: %v");
+}
+
+void setLevel(Level level)
+{
+    current_level = level;
+}
+
+bool enabled(Level level) noexcept
+{
+    return level >= current_level.load(std::memory_order_relaxed);
+}
+
+void write(Level level, std::string_view text)
+{
+    std::string line;
+    if (journalReads())
+        line = fmt::format("<{}>", journalPriority(level));
+    for (const char c : text)
+        line += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+    logger().log(spdlogLevel(level), spdlog::string_view_t(line));
+}
+
+} // namespace picam::log

@@ -1,0 +1,17 @@
+// What both main()s do alike: settings, log, the flags that only print, one sentence and exit 1 for an error.
+#pragma once
+
+#include "core/base/error.h"
+#include "core/base/settings.h"
+
+#include <functional>
+#include <string>
+
+namespace picam {
+
+// Returns main()'s exit status. `serve` runs the program until it is asked to stop. Call in the first thread, before
+// others; SIGPIPE is ignored from here on.
+[[nodiscard]] int runProgram(int argc, const char *const *argv, const std::string &name, const std::string &help,
+                             const std::function<Expected<void>(const Settings &)> &serve);
+
+} // namespace picam

@@ -1,0 +1,252 @@
+#include "core/camera/libcamera_config.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <libcamera/formats.h>
+#include <string_view>
+
+namespace picam::libcamera_config {
+namespace {
+
+using libcamera::StreamRole;
+
+struct FormatChoice {
+    libcamera::PixelFormat fourcc;
+    PixelFormat pixels;
+};
+
+// Best first: what the encoder takes as it is, then what the camera has encoded, then what has to be rearranged.
+// libcamera names RGB by a word's bits, so its BGR888 lies in memory as R, G, B.
+const std::vector<FormatChoice> &formatChoices()
+{
+    static const std::vector<FormatChoice> choices = {
+        {libcamera::formats::YUV420, PixelFormat::kYuv420}, {libcamera::formats::NV12, PixelFormat::kNv12},
+        {libcamera::formats::MJPEG, PixelFormat::kJpeg},    {libcamera::formats::YUYV, PixelFormat::kYuyv},
+        {libcamera::formats::BGR888, PixelFormat::kRgb24},  {libcamera::formats::RGB888, PixelFormat::kBgr24},
+    };
+    return choices;
+}
+
+struct Flips {
+    bool h = false;
+    bool v = false;
+};
+
+// 0.0.3 has `transform`; later versions have `orientation`, whose first four values are EXIF's: upright, mirrored,
+// upside down, both. Sensors flip; turning by 90 degrees would cost the flips, so it is never asked for.
+template <class Config>
+void askForFlips(Config &config, Flips flips)
+{
+    if constexpr (requires { config.orientation; }) {
+        using Orientation = decltype(config.orientation);
+        const int value = flips.h ? (flips.v ? 3 : 2) : (flips.v ? 4 : 1);
+        config.orientation = static_cast<Orientation>(value);
+    } else {
+        using Given = decltype(config.transform);
+        config.transform = static_cast<Given>((flips.h ? static_cast<int>(Given::HFlip) : 0) |
+                                              (flips.v ? static_cast<int>(Given::VFlip) : 0));
+    }
+}
+
+template <class Config>
+Flips grantedFlips(const Config &config)
+{
+    if constexpr (requires { config.orientation; }) {
+        const int value = static_cast<int>(config.orientation);
+        return {value == 2 || value == 3, value == 3 || value == 4};
+    } else {
+        using Given = decltype(config.transform);
+        const int value = static_cast<int>(config.transform);
+        return {(value & static_cast<int>(Given::HFlip)) != 0, (value & static_cast<int>(Given::VFlip)) != 0};
+    }
+}
+
+// A control's number by its name, at run time: versions come and go with AeLocked and AeState.
+std::optional<unsigned int> controlByName(std::string_view name)
+{
+    for (const auto &[id, control] : libcamera::controls::controls)
+        if (control->name() == name)
+            return id;
+    return std::nullopt;
+}
+
+std::optional<bool> exposureSettled(const libcamera::ControlList &metadata)
+{
+    static const auto ae_locked = controlByName("AeLocked");
+    static const auto ae_state = controlByName("AeState");
+    constexpr std::int32_t kConverged = 2;
+    if (ae_locked && metadata.contains(*ae_locked))
+        return metadata.get(*ae_locked).get<bool>();
+    if (ae_state && metadata.contains(*ae_state) && metadata.get(*ae_state).type() == libcamera::ControlTypeInteger32)
+        return metadata.get(*ae_state).get<std::int32_t>() == kConverged;
+    return std::nullopt;
+}
+
+FrameFormat frameFormat(const libcamera::StreamConfiguration &stream, PixelFormat pixels)
+{
+    FrameFormat format;
+    format.pixels = pixels;
+    format.size = {stream.size.width, stream.size.height};
+    // No word about colours is taken for the sYCC that was asked for.
+    if (stream.colorSpace) {
+        using Space = libcamera::ColorSpace;
+        format.range = stream.colorSpace->range == Space::Range::Limited ? ColorRange::kLimited : ColorRange::kFull;
+        format.matrix = stream.colorSpace->ycbcrEncoding == Space::YcbcrEncoding::Rec709 ? ColorMatrix::kBt709
+                                                                                         : ColorMatrix::kBt601;
+    }
+    return format;
+}
+
+std::unique_ptr<libcamera::CameraConfiguration> generate(libcamera::Camera &camera, const Wanted &wanted)
+{
+    std::vector<StreamRole> roles{wanted.still ? StreamRole::StillCapture : StreamRole::VideoRecording};
+    if (wanted.still_output)
+        roles.push_back(StreamRole::StillCapture);
+    auto config = camera.generateConfiguration(roles);
+    if ((config && config->size() == roles.size()) || wanted.still_output)
+        return config;
+    roles = {StreamRole::Viewfinder};
+    return camera.generateConfiguration(roles);
+}
+
+void ask(libcamera::StreamConfiguration &stream, Size size, unsigned int buffers)
+{
+    const auto offered = stream.formats().pixelformats();
+    const auto &choices = formatChoices();
+    auto choice = std::find_if(choices.begin(), choices.end(), [&](const FormatChoice &candidate) {
+        return std::find(offered.begin(), offered.end(), candidate.fourcc) != offered.end();
+    });
+    if (choice == choices.end())
+        choice = choices.begin(); // some pipelines list nothing and take what they are asked for
+    stream.pixelFormat = choice->fourcc;
+    stream.size = {size.width, size.height};
+    stream.bufferCount = buffers;
+    stream.colorSpace = libcamera::ColorSpace::Sycc;
+    stream.stride = 0;
+}
+
+Expected<FrameFormat> granted(const libcamera::Camera &camera, const libcamera::StreamConfiguration &stream)
+{
+    const auto &choices = formatChoices();
+    const auto choice = std::find_if(choices.begin(), choices.end(), [&](const FormatChoice &candidate) {
+        return candidate.fourcc == stream.pixelFormat;
+    });
+    if (choice == choices.end())
+        return fail(ErrorKind::kUnsupported, fmt::format("the camera {} gives {}, which is not supported", camera.id(),
+                                                         stream.pixelFormat.toString()));
+    return frameFormat(stream, choice->pixels);
+}
+
+} // namespace
+
+Expected<Chosen> configure(libcamera::Camera &camera, const Wanted &wanted)
+{
+    const std::size_t streams = wanted.still_output ? 2 : 1;
+    auto config = generate(camera, wanted);
+    if (!config || config->size() != streams)
+        return fail(streams == 1 ? ErrorKind::kCameraFailed : ErrorKind::kUnsupported,
+                    fmt::format("the camera {} offers no {}", camera.id(), streams == 1 ? "stream" : "second stream"));
+    const Transform &transform = wanted.transform;
+    const bool half_turn = transform.rotation == Rotation::k180;
+    const Flips flips{transform.hflip != half_turn, transform.vflip != half_turn};
+    askForFlips(*config, flips);
+    ask(config->at(0), wanted.size, wanted.buffers);
+    if (wanted.still_output)
+        ask(config->at(1), *wanted.still_output, 1);
+    if (config->validate() == libcamera::CameraConfiguration::Invalid || config->size() != streams)
+        return fail(ErrorKind::kUnsupported,
+                    fmt::format("the camera {} cannot do {}", camera.id(), wanted.size.toString()));
+
+    Chosen chosen;
+    auto format = granted(camera, config->at(0));
+    if (!format)
+        return tl::unexpected<Error>(std::move(format.error()));
+    chosen.format = *format;
+    if (wanted.still_output) {
+        auto still = granted(camera, config->at(1));
+        if (!still)
+            return tl::unexpected<Error>(std::move(still.error()));
+        chosen.still_output = *still;
+    }
+    const Flips done = grantedFlips(*config);
+    if (transform.swapsSides())
+        chosen.remaining.rotation = transform.rotation;
+    chosen.remaining.hflip = flips.h != done.h;
+    chosen.remaining.vflip = flips.v != done.v;
+    chosen.config = std::move(config);
+    return chosen;
+}
+
+bool keepsRate(const libcamera::Camera &camera, double fps)
+{
+    const auto found = camera.controls().find(&libcamera::controls::FrameDurationLimits);
+    if (found == camera.controls().end() || found->second.min().type() != libcamera::ControlTypeInteger64)
+        return true;
+    constexpr double kTolerance = 1.02; // sensors' rates are odd numbers
+    return static_cast<double>(found->second.min().get<std::int64_t>()) <= 1e6 / fps * kTolerance;
+}
+
+void setFocus(const libcamera::Camera &camera, libcamera::ControlList &controls)
+{
+    if (camera.controls().find(&libcamera::controls::AfMode) != camera.controls().end())
+        controls.set(libcamera::controls::AfMode, static_cast<std::int32_t>(libcamera::controls::AfModeContinuous));
+}
+
+std::vector<unsigned int> planeLengths(const libcamera::StreamConfiguration &stream, PixelFormat pixels)
+{
+    const unsigned int luma = stream.stride * stream.size.height;
+    if (pixels == PixelFormat::kYuv420)
+        return {luma, luma / 4, luma / 4};
+    if (pixels == PixelFormat::kNv12)
+        return {luma, luma / 2};
+    return {stream.frameSize};
+}
+
+std::array<Plane, 3> layOut(const libcamera::StreamConfiguration &stream, const FrameFormat &format,
+                            const std::vector<Plane> &buffer_planes)
+{
+    std::array<Plane, 3> planes{};
+    const std::size_t stride = stream.stride;
+    const std::size_t luma = stride * format.size.height;
+    const std::size_t chroma_stride = format.pixels == PixelFormat::kYuv420 ? stride / 2 : stride;
+    const std::size_t chroma = chroma_stride * (format.size.height / 2);
+    std::size_t count = 1;
+    if (format.pixels == PixelFormat::kYuv420)
+        count = 3;
+    else if (format.pixels == PixelFormat::kNv12)
+        count = 2;
+
+    std::size_t offset = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        if (buffer_planes.size() >= count) {
+            planes.at(i) = buffer_planes[i];
+        } else {
+            const Plane &whole = buffer_planes.front();
+            const std::size_t start = std::min(offset, whole.size);
+            planes.at(i) = {whole.data + start, 0, whole.size - start};
+        }
+        planes.at(i).stride = i == 0 ? stride : chroma_stride;
+        offset += i == 0 ? luma : chroma;
+    }
+    return planes;
+}
+
+CaptureMetadata captureMetadata(const libcamera::ControlList &metadata)
+{
+    namespace controls = libcamera::controls;
+    CaptureMetadata result;
+    result.exposure_settled = exposureSettled(metadata);
+    if (const auto exposure = metadata.get(controls::ExposureTime))
+        result.exposure_time = std::chrono::microseconds(*exposure);
+    if (const auto gain = metadata.get(controls::AnalogueGain))
+        result.analogue_gain = *gain;
+    if (const auto gain = metadata.get(controls::DigitalGain))
+        result.digital_gain = *gain;
+    if (const auto temperature = metadata.get(controls::ColourTemperature))
+        result.color_temperature = static_cast<std::uint32_t>(*temperature);
+    if (const auto gains = metadata.get(controls::ColourGains))
+        result.color_gains = {(*gains)[0], (*gains)[1]};
+    return result;
+}
+
+} // namespace picam::libcamera_config

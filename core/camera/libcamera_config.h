@@ -1,0 +1,50 @@
+// What picam asks of libcamera and what its answers mean: formats, sizes, orientation, colours, planes, metadata.
+// Everything that differs between libcamera's versions is here. Internal to libcamera_source.cpp; no state.
+#pragma once
+
+#include "core/base/error.h"
+#include "core/image/frame.h"
+
+#include <libcamera/libcamera.h>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace picam::libcamera_config {
+
+struct Chosen {
+    std::unique_ptr<libcamera::CameraConfiguration> config; // validated, one stream; two with a still output
+    FrameFormat format;                                     // as the frames will come
+    Transform remaining;                                    // what the camera cannot turn
+    std::optional<FrameFormat> still_output;                // of the second stream
+};
+
+// What is wanted of a camera. Sizes are the camera's own, before `transform`.
+struct Wanted {
+    Size size;
+    Transform transform;
+    unsigned int buffers = 0;
+    bool still = false;               // single pictures rather than video
+    std::optional<Size> still_output; // a second stream
+};
+
+// The validated configuration nearest to what is wanted. Errors: kUnsupported (no such size; no second stream),
+// kCameraFailed.
+[[nodiscard]] Expected<Chosen> configure(libcamera::Camera &camera, const Wanted &wanted);
+
+// Whether the camera, configured, can give so many frames a second; true where it does not say.
+[[nodiscard]] bool keepsRate(const libcamera::Camera &camera, double fps);
+
+// Continuous focus where the camera has a focus.
+void setFocus(const libcamera::Camera &camera, libcamera::ControlList &controls);
+
+// Bytes of each plane of a frame of ours in memory, for a buffer that we allocate.
+[[nodiscard]] std::vector<unsigned int> planeLengths(const libcamera::StreamConfiguration &stream, PixelFormat pixels);
+
+// The format's planes from the buffer's: one buffer plane may hold them all, one behind the other.
+[[nodiscard]] std::array<Plane, 3> layOut(const libcamera::StreamConfiguration &stream, const FrameFormat &format,
+                                          const std::vector<Plane> &buffer_planes);
+
+[[nodiscard]] CaptureMetadata captureMetadata(const libcamera::ControlList &metadata);
+
+} // namespace picam::libcamera_config

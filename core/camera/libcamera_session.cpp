@@ -1,0 +1,467 @@
+#include "core/camera/libcamera_session.h"
+
+#include "core/base/log.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace picam {
+namespace {
+
+using std::chrono::duration;
+using std::chrono::duration_cast;
+using std::chrono::nanoseconds;
+
+constexpr unsigned int kOwnBuffers = 2;   // with the camera, beside those that are held: in the slot, with an encoder
+constexpr unsigned int kStillBuffers = 3; // large ones: contiguous memory is scarce
+constexpr auto kOldestStamp = std::chrono::seconds(5);
+
+nanoseconds clockNow(clockid_t clock)
+{
+    timespec now{};
+    ::clock_gettime(clock, &now);
+    return std::chrono::seconds(now.tv_sec) + nanoseconds(now.tv_nsec);
+}
+
+// A plane that says nothing of its offset begins its file.
+std::size_t offsetOf(const libcamera::FrameBuffer::Plane &plane)
+{
+    return plane.offset == libcamera::FrameBuffer::Plane::kInvalidOffset ? 0 : plane.offset;
+}
+
+// 0.4.0's virtual camera never sets the status: what is no failure that libcamera knows is taken as success.
+bool saysFailure(const libcamera::FrameMetadata &metadata)
+{
+    constexpr int kLastKnown = 3; // FrameStartup, of the later versions: a frame to be thrown away, too
+    const int status = static_cast<int>(metadata.status);
+    return status > static_cast<int>(libcamera::FrameMetadata::FrameSuccess) && status <= kLastKnown;
+}
+
+// The stamp's clock is CLOCK_BOOTTIME by the book and CLOCK_MONOTONIC on some pipelines: whichever makes it recent.
+MonotonicTime monotonicStamp(std::int64_t stamp_ns, MonotonicTime arrival)
+{
+    const nanoseconds stamp(stamp_ns);
+    for (const clockid_t clock : {CLOCK_MONOTONIC, CLOCK_BOOTTIME}) {
+        const nanoseconds age = clockNow(clock) - stamp;
+        if (stamp_ns > 0 && age >= nanoseconds(0) && age < kOldestStamp)
+            return arrival - age;
+    }
+    return arrival;
+}
+
+} // namespace
+
+LibcameraSession::LibcameraSession(std::shared_ptr<libcamera::Camera> camera, std::string name, FrameSink &sink)
+    : camera_(std::move(camera)), name_(std::move(name)), sink_(sink)
+{
+}
+
+LibcameraSession::~LibcameraSession() = default;
+
+Expected<SourceInfo> LibcameraSession::start(const SourceRequest &request, ColorRangeSetting color_range)
+{
+    if (const int result = camera_->acquire(); result != 0)
+        return result == -EBUSY
+                   ? fail(ErrorKind::kCameraBusy, fmt::format("another program has the camera {}", name_))
+                   : failErrno(ErrorKind::kCameraFailed, fmt::format("cannot open the camera {}", name_), -result);
+    acquired_ = true;
+    if (auto done = configure(request, color_range); !done)
+        return tl::unexpected<Error>(std::move(done.error()));
+    if (auto done = allocate(); !done)
+        return tl::unexpected<Error>(std::move(done.error()));
+
+    camera_->requestCompleted.connect(this, &LibcameraSession::onRequestCompleted);
+    camera_->disconnected.connect(this, &LibcameraSession::onDisconnected);
+    libcamera::ControlList controls(camera_->controls());
+    setRate(controls, request.fps);
+    libcamera_config::setFocus(*camera_, controls);
+    {
+        const MutexLock lock(mutex_);
+        running_ = true;
+        fps_ = request.fps;
+    }
+    if (const int result = camera_->start(&controls); result != 0)
+        return failErrno(ErrorKind::kCameraFailed, fmt::format("cannot start the camera {}", name_), -result);
+    const MutexLock lock(mutex_);
+    for (std::size_t index = 0; index < slots_.size(); ++index)
+        queue(index);
+    return SourceInfo{name_, format_, remaining_, request.fps, still_format_};
+}
+
+// Two outputs, if that is wanted and costs the frames neither their size nor their rate; else one.
+Expected<libcamera_config::Chosen> LibcameraSession::choose(const SourceRequest &request) const
+{
+    libcamera_config::Wanted wanted;
+    wanted.size = request.transform.apply(request.size); // turning by 90 swaps the sides back
+    wanted.transform = request.transform;
+    wanted.buffers = still_ ? kStillBuffers : kOwnBuffers + request.frames_held;
+    wanted.still = still_;
+    if (request.still_output) {
+        const Size still = request.transform.apply(request.still_output->size);
+        wanted.still_output = still;
+        auto both = libcamera_config::configure(*camera_, wanted);
+        if (both && both->format.size == wanted.size && both->still_output &&
+            (both->still_output->size == still || !request.still_output->exact_size) &&
+            camera_->configure(both->config.get()) == 0 && libcamera_config::keepsRate(*camera_, request.fps))
+            return both;
+        log::info("camera {}: stills beside the stream have the stream's size", name_);
+        wanted.still_output.reset();
+    }
+    auto one = libcamera_config::configure(*camera_, wanted);
+    if (!one)
+        return one;
+    if (request.exact_size && one->format.size != wanted.size)
+        return fail(ErrorKind::kUnsupported,
+                    fmt::format("the camera {} has no size {}; the nearest is {}", name_, request.size.toString(),
+                                request.transform.apply(one->format.size).toString()));
+    if (const int result = camera_->configure(one->config.get()); result != 0)
+        return failErrno(ErrorKind::kCameraFailed, fmt::format("cannot configure the camera {}", name_), -result);
+    return one;
+}
+
+Expected<void> LibcameraSession::configure(const SourceRequest &request, ColorRangeSetting color_range)
+{
+    still_ = request.still;
+    auto chosen = choose(request);
+    if (!chosen)
+        return tl::unexpected<Error>(std::move(chosen.error()));
+    config_ = std::move(chosen->config);
+    format_ = chosen->format;
+    still_format_ = chosen->still_output;
+    remaining_ = chosen->remaining;
+    const auto trust = [color_range](FrameFormat &format) {
+        if (color_range == ColorRangeSetting::kFull) {
+            // The camera's word about its colours is not to be trusted: they are what JPEG wants.
+            format.range = ColorRange::kFull;
+            format.matrix = ColorMatrix::kBt601;
+        } else if (color_range == ColorRangeSetting::kLimited) {
+            format.range = ColorRange::kLimited;
+        }
+    };
+    trust(format_);
+    if (still_format_)
+        trust(*still_format_);
+    for (const libcamera::StreamConfiguration &stream : *config_)
+        log::debug("camera {} configured: {}", name_, stream.toString());
+    return {};
+}
+
+Expected<void> LibcameraSession::allocate()
+{
+    auto frames = buffersFor(config_->at(0), format_);
+    if (!frames)
+        return tl::unexpected<Error>(std::move(frames.error()));
+    if (still_format_) {
+        auto stills = buffersFor(config_->at(1), *still_format_);
+        if (!stills)
+            return tl::unexpected<Error>(std::move(stills.error()));
+        still_buffer_ = std::move(stills->front());
+    }
+    for (Buffer &buffer : *frames) {
+        slots_.emplace_back();
+        slots_.back().frame = std::move(buffer);
+        const std::size_t index = slots_.size() - 1;
+        auto request = requestFor(index, false);
+        if (!request)
+            return tl::unexpected<Error>(std::move(request.error()));
+        slots_.back().request = std::move(*request);
+        if (!still_format_)
+            continue;
+        request = requestFor(index, true);
+        if (!request)
+            return tl::unexpected<Error>(std::move(request.error()));
+        slots_.back().with_still = std::move(*request);
+    }
+    return {};
+}
+
+Expected<std::unique_ptr<libcamera::Request>> LibcameraSession::requestFor(std::size_t index, bool with_still) const
+{
+    auto request = camera_->createRequest(index);
+    if (!request || request->addBuffer(config_->at(0).stream(), slots_[index].frame.buffer) != 0 ||
+        (with_still && request->addBuffer(config_->at(1).stream(), still_buffer_.buffer) != 0))
+        return fail(ErrorKind::kCameraFailed, fmt::format("the camera {} takes no requests", name_));
+    return request;
+}
+
+Expected<std::vector<LibcameraSession::Buffer>>
+LibcameraSession::buffersFor(const libcamera::StreamConfiguration &stream, const FrameFormat &format)
+{
+    auto buffers = buffersFromHeap(stream, format);
+    if (!buffers) {
+        if (!allocator_)
+            allocator_ = std::make_unique<libcamera::FrameBufferAllocator>(camera_);
+        if (const int result = allocator_->allocate(stream.stream()); result <= 0)
+            return failErrno(ErrorKind::kCameraFailed, fmt::format("no buffers for the camera {}", name_), -result);
+        buffers.emplace();
+        for (const auto &buffer : allocator_->buffers(stream.stream())) {
+            buffers->emplace_back();
+            buffers->back().buffer = buffer.get();
+        }
+    }
+    for (Buffer &buffer : *buffers)
+        if (auto done = mapBuffer(buffer, stream, format); !done)
+            return tl::unexpected<Error>(std::move(done.error()));
+    return buffers;
+}
+
+// Heap memory is cached, the camera's own is not: reading it is many times faster on a Pi. Only where the frame is one
+// contiguous image, and only for cameras behind an ISP: a UVC driver keeps its own memory.
+Expected<std::vector<LibcameraSession::Buffer>>
+LibcameraSession::buffersFromHeap(const libcamera::StreamConfiguration &stream, const FrameFormat &format) const
+{
+    if (camera_->id().find("/base/") == std::string::npos || format.pixels == PixelFormat::kJpeg)
+        return fail(ErrorKind::kUnsupported, "not a camera of this board");
+    std::vector<Buffer> buffers;
+    for (unsigned int i = 0; i < stream.bufferCount; ++i) {
+        auto allocated = allocateDmaBuffer(stream.frameSize, fmt::format("picam-{}", i));
+        if (!allocated)
+            return tl::unexpected<Error>(std::move(allocated.error()));
+        int raw = *allocated;
+        const libcamera::SharedFD fd(std::move(raw)); // takes the descriptor over
+        std::vector<libcamera::FrameBuffer::Plane> planes;
+        unsigned int offset = 0;
+        for (const unsigned int length : libcamera_config::planeLengths(stream, format.pixels)) {
+            libcamera::FrameBuffer::Plane plane;
+            plane.fd = fd;
+            plane.offset = offset;
+            plane.length = length;
+            planes.push_back(plane);
+            offset += length;
+        }
+        buffers.emplace_back();
+        buffers.back().own = std::make_unique<libcamera::FrameBuffer>(planes);
+        buffers.back().buffer = buffers.back().own.get();
+    }
+    return buffers;
+}
+
+Expected<void> LibcameraSession::mapBuffer(Buffer &buffer, const libcamera::StreamConfiguration &stream,
+                                           const FrameFormat &format)
+{
+    const auto &planes = buffer.buffer->planes();
+    // Offsets need not be page-aligned: map from 0 to the last plane's end.
+    std::map<int, std::size_t> ends;
+    for (const auto &plane : planes) {
+        auto &end = ends[plane.fd.get()];
+        end = std::max(end, offsetOf(plane) + plane.length);
+    }
+    std::vector<Plane> mapped;
+    for (const auto &plane : planes) {
+        auto base = maps_.map(plane.fd.get(), ends[plane.fd.get()]);
+        if (!base)
+            return tl::unexpected<Error>(std::move(base.error()));
+        mapped.push_back({*base + offsetOf(plane), 0, plane.length});
+    }
+    for (const auto &[fd, end] : ends)
+        buffer.fds.push_back(fd);
+    buffer.planes = libcamera_config::layOut(stream, format, mapped);
+    return {};
+}
+
+void LibcameraSession::setRate(libcamera::ControlList &controls, double fps) const
+{
+    if (camera_->controls().find(&libcamera::controls::FrameDurationLimits) == camera_->controls().end())
+        return;
+    const auto shortest = static_cast<std::int64_t>(1e6 / fps);
+    // Equal limits keep the rate but cap the exposure; a still may take longer in the dark.
+    const std::int64_t longest = still_ ? std::max<std::int64_t>(shortest, 1'000'000) : shortest;
+    controls.set(libcamera::controls::FrameDurationLimits, libcamera::Span<const std::int64_t, 2>({shortest, longest}));
+}
+
+void LibcameraSession::setFrameRate(double fps)
+{
+    {
+        const MutexLock lock(mutex_);
+        fps_ = fps;
+        rate_changed_ = true;
+        next_due_ = Clock::now();
+    }
+    pace_wake_.notify_all();
+}
+
+void LibcameraSession::requestStill()
+{
+    const MutexLock lock(mutex_);
+    still_wanted_ = still_format_.has_value();
+}
+
+void LibcameraSession::stop()
+{
+    {
+        const MutexLock lock(mutex_);
+        running_ = false; // nothing is queued from here on
+    }
+    pace_wake_.notify_all();
+    if (pacer_.joinable())
+        pacer_.join();
+    if (!acquired_)
+        return;
+    camera_->stop(); // hands out the cancelled requests in this call: no mutex may be held
+    camera_->requestCompleted.disconnect(this);
+    camera_->disconnected.disconnect(this);
+    for (Slot &slot : slots_) {
+        slot.request.reset();
+        slot.with_still.reset();
+    }
+    allocator_.reset();
+    for (Slot &slot : slots_)
+        slot.frame.own.reset();
+    still_buffer_.own.reset();
+    config_.reset();
+    camera_->release();
+    acquired_ = false;
+    camera_.reset();
+}
+
+void LibcameraSession::onRequestCompleted(libcamera::Request *request)
+{
+    const std::size_t index = request->cookie();
+    const bool cancelled = request->status() == libcamera::Request::RequestCancelled;
+    const bool good = !cancelled && !saysFailure(slots_[index].frame.buffer->metadata());
+    bool hangs = false;
+    {
+        const MutexLock lock(mutex_);
+        if (!running_)
+            return;
+        cancelled_in_a_row_ = cancelled ? cancelled_in_a_row_ + 1 : 0;
+        // The driver's watchdog cancels all that is queued: the camera hangs, and only a restart helps.
+        hangs = cancelled_in_a_row_ >= slots_.size();
+        const bool still = request == slots_[index].with_still.get();
+        if (!hangs && good && !still && early(Clock::now())) {
+            park(index);
+            return;
+        }
+        if (!hangs && !good) {
+            if (still) { // the next one shall bring it
+                still_out_ = false;
+                still_wanted_ = true;
+            }
+            queue(index);
+            return;
+        }
+    }
+    if (hangs)
+        sink_.onSourceError({ErrorKind::kStalled, fmt::format("the camera {} hangs", name_)});
+    else
+        deliver(index, *request);
+}
+
+void LibcameraSession::onDisconnected()
+{
+    sink_.onSourceError({ErrorKind::kNoCamera, fmt::format("the camera {} was unplugged", name_)});
+}
+
+void LibcameraSession::deliver(std::size_t index, libcamera::Request &request)
+{
+    const Slot &slot = slots_[index];
+    if (&request == slot.with_still.get()) {
+        const bool good = !saysFailure(still_buffer_.buffer->metadata());
+        Frame still =
+            frameOf(still_buffer_, *still_format_, request, [self = shared_from_this()] { self->giveBackStill(); });
+        if (good)
+            sink_.onStill(std::move(still));
+        else
+            requestStill(); // the next one shall bring it
+    }
+    sink_.onFrame(frameOf(slot.frame, format_, request, [self = shared_from_this(), index] { self->giveBack(index); }));
+}
+
+Frame LibcameraSession::frameOf(const Buffer &buffer, const FrameFormat &format, libcamera::Request &request,
+                                std::function<void()> give_back) const
+{
+    const MonotonicTime arrival = Clock::now();
+    for (const int fd : buffer.fds)
+        beginCpuRead(fd);
+    const libcamera::ControlList &metadata = request.metadata();
+    const auto sensor = metadata.get(libcamera::controls::SensorTimestamp);
+    const auto stamp = sensor ? *sensor : static_cast<std::int64_t>(buffer.buffer->metadata().timestamp);
+    std::array<Plane, 3> planes = buffer.planes;
+    if (format.pixels == PixelFormat::kJpeg) {
+        // A JPEG ends before its buffer does; where the driver does not say, the buffer's length is the bound.
+        const auto &used = buffer.buffer->metadata().planes();
+        if (!used.empty() && used[0].bytesused > 0)
+            planes[0].size = std::min<std::size_t>(planes[0].size, used[0].bytesused);
+    }
+    Frame frame(format, planes, monotonicStamp(stamp, arrival), std::move(give_back));
+    frame.metadata() = libcamera_config::captureMetadata(metadata);
+    return frame;
+}
+
+void LibcameraSession::giveBack(std::size_t index)
+{
+    const MutexLock lock(mutex_);
+    if (!running_)
+        return; // the buffers are gone or going
+    for (const int fd : slots_[index].frame.fds)
+        endCpuRead(fd);
+    queue(index);
+}
+
+void LibcameraSession::giveBackStill()
+{
+    const MutexLock lock(mutex_);
+    if (!running_)
+        return;
+    for (const int fd : still_buffer_.fds)
+        endCpuRead(fd);
+    still_out_ = false;
+}
+
+void LibcameraSession::queue(std::size_t index)
+{
+    const bool still = still_wanted_ && !still_out_;
+    if (still) {
+        still_wanted_ = false;
+        still_out_ = true;
+    }
+    libcamera::Request &request = still ? *slots_[index].with_still : *slots_[index].request;
+    request.reuse(libcamera::Request::ReuseBuffers); // takes its buffers from the other requests that know them
+    if (std::exchange(rate_changed_, false))
+        setRate(request.controls(), fps_);
+    if (const int result = camera_->queueRequest(&request); result != 0) {
+        log::warning("the camera {} refused a request: error {}", name_, -result);
+        still_out_ = still_out_ && !still;
+    }
+}
+
+// Cameras without hardware do not keep a rate: what comes too early goes back unseen, when the next one is due.
+bool LibcameraSession::early(Clock::time_point now)
+{
+    const auto interval = duration_cast<Clock::duration>(duration<double>(1.0 / fps_));
+    if (now + interval * 2 / 5 < next_due_)
+        return true;
+    next_due_ = std::max(next_due_ + interval, now - interval);
+    return false;
+}
+
+void LibcameraSession::park(std::size_t index)
+{
+    parked_.push_back(index);
+    if (!pacer_.joinable())
+        pacer_ = std::thread([this] { pace(); });
+    else
+        pace_wake_.notify_all();
+}
+
+void LibcameraSession::pace()
+{
+    UniqueLock lock(mutex_);
+    while (running_) {
+        if (parked_.empty()) {
+            pace_wake_.wait(lock.native());
+        } else if (const auto due = next_due_; Clock::now() < due) {
+            pace_wake_.wait_until(lock.native(), due);
+        } else {
+            const std::size_t index = parked_.front();
+            parked_.erase(parked_.begin());
+            queue(index);
+            // One a time: the frame that this request brings moves the schedule on, or the interval passes.
+            pace_wake_.wait_for(lock.native(), duration_cast<Clock::duration>(duration<double>(0.5 / fps_)));
+        }
+    }
+}
+
+} // namespace picam

@@ -1,0 +1,104 @@
+// One libcamera camera from acquire() to release(): configuration, buffers, requests. Internal to libcamera_source.cpp.
+// start(), setFrameRate() and stop() belong to the capture thread; frames come in libcamera's thread; a frame may be
+// given back from any, even after stop(), which is why the session is shared by its frames.
+#pragma once
+
+#include "core/base/thread_annotations.h"
+#include "core/camera/dma_buffer.h"
+#include "core/camera/libcamera_config.h"
+#include "core/camera/source.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <libcamera/libcamera.h>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace picam {
+
+class LibcameraSession : public std::enable_shared_from_this<LibcameraSession> {
+public:
+    LibcameraSession(std::shared_ptr<libcamera::Camera> camera, std::string name, FrameSink &sink);
+    LibcameraSession(const LibcameraSession &) = delete;
+    LibcameraSession &operator=(const LibcameraSession &) = delete;
+    ~LibcameraSession(); // after stop()
+
+    [[nodiscard]] Expected<SourceInfo> start(const SourceRequest &request, ColorRangeSetting color_range);
+    void setFrameRate(double fps);
+    void requestStill(); // any thread, between start() and stop()
+    void stop();
+
+private:
+    using Clock = std::chrono::steady_clock;
+
+    // A buffer of the camera's, and where its planes lie.
+    struct Buffer {
+        std::unique_ptr<libcamera::FrameBuffer> own; // empty: the allocator's
+        libcamera::FrameBuffer *buffer = nullptr;
+        std::vector<int> fds; // unique, for cache maintenance
+        std::array<Plane, 3> planes{};
+    };
+    // A buffer for frames, and the requests that bring it back: alone, or with the still's. A request keeps its buffers
+    // as long as it lives: 0.7.1's virtual camera still looks at them when it has completed.
+    struct Slot {
+        std::unique_ptr<libcamera::Request> request;
+        std::unique_ptr<libcamera::Request> with_still; // empty without a still output
+        Buffer frame;
+    };
+
+    [[nodiscard]] Expected<void> configure(const SourceRequest &request, ColorRangeSetting color_range);
+    [[nodiscard]] Expected<libcamera_config::Chosen> choose(const SourceRequest &request) const;
+    [[nodiscard]] Expected<void> allocate();
+    [[nodiscard]] Expected<std::unique_ptr<libcamera::Request>> requestFor(std::size_t index, bool with_still) const;
+    [[nodiscard]] Expected<std::vector<Buffer>> buffersFor(const libcamera::StreamConfiguration &stream,
+                                                           const FrameFormat &format);
+    [[nodiscard]] Expected<std::vector<Buffer>> buffersFromHeap(const libcamera::StreamConfiguration &stream,
+                                                                const FrameFormat &format) const;
+    [[nodiscard]] Expected<void> mapBuffer(Buffer &buffer, const libcamera::StreamConfiguration &stream,
+                                           const FrameFormat &format);
+    void setRate(libcamera::ControlList &controls, double fps) const;
+    void onRequestCompleted(libcamera::Request *request);
+    void onDisconnected();
+    [[nodiscard]] bool early(Clock::time_point now) PICAM_REQUIRES(mutex_);
+    void deliver(std::size_t index, libcamera::Request &request);
+    [[nodiscard]] Frame frameOf(const Buffer &buffer, const FrameFormat &format, libcamera::Request &request,
+                                std::function<void()> give_back) const;
+    void giveBack(std::size_t index);
+    void giveBackStill();
+    void queue(std::size_t index) PICAM_REQUIRES(mutex_);
+    void park(std::size_t index) PICAM_REQUIRES(mutex_);
+    void pace();
+
+    // Constant after start().
+    std::shared_ptr<libcamera::Camera> camera_;
+    const std::string name_;
+    FrameSink &sink_;
+    std::unique_ptr<libcamera::CameraConfiguration> config_;
+    std::unique_ptr<libcamera::FrameBufferAllocator> allocator_;
+    MappedFiles maps_;
+    std::vector<Slot> slots_;
+    FrameFormat format_;
+    Transform remaining_;
+    std::optional<FrameFormat> still_format_; // of the still output, if there is one
+    Buffer still_buffer_;                     // its only one
+    bool still_ = false;
+    bool acquired_ = false;
+
+    Mutex mutex_;
+    bool running_ PICAM_GUARDED_BY(mutex_) = false;
+    double fps_ PICAM_GUARDED_BY(mutex_) = 30.0;
+    bool rate_changed_ PICAM_GUARDED_BY(mutex_) = false;
+    bool still_wanted_ PICAM_GUARDED_BY(mutex_) = false; // the next request shall bring one
+    bool still_out_ PICAM_GUARDED_BY(mutex_) = false;    // its buffer is with the camera or with the sink
+    unsigned int cancelled_in_a_row_ PICAM_GUARDED_BY(mutex_) = 0;
+    Clock::time_point next_due_ PICAM_GUARDED_BY(mutex_){};
+    std::vector<std::size_t> parked_ PICAM_GUARDED_BY(mutex_); // came too early: queued again when one is due
+    std::condition_variable pace_wake_;
+    std::thread pacer_; // only for cameras that do not keep the rate themselves
+};
+
+} // namespace picam

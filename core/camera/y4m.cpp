@@ -1,0 +1,166 @@
+#include "core/camera/y4m.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <string_view>
+#include <unistd.h>
+#include <utility>
+
+namespace picam {
+namespace {
+
+constexpr std::size_t kMaxLine = 512; // bytes of a header line; real ones have fewer than a hundred
+constexpr std::uint32_t kMaxSide = 16384;
+
+std::uint32_t number(std::string_view text)
+{
+    std::uint32_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc() && end == text.data() + text.size() ? value : 0;
+}
+
+double ratio(std::string_view text)
+{
+    const auto colon = text.find(':');
+    if (colon == std::string_view::npos)
+        return 0.0;
+    const double above = number(text.substr(0, colon));
+    const double below = number(text.substr(colon + 1));
+    return below > 0 ? above / below : 0.0;
+}
+
+// A line without its newline; empty at the end of the file. Errors: kCorrupt, kIo.
+Expected<std::string> readLine(int fd, std::uint64_t offset)
+{
+    std::array<char, kMaxLine> text{};
+    const ssize_t got = ::pread(fd, text.data(), text.size(), static_cast<off_t>(offset));
+    if (got < 0)
+        return failErrno(ErrorKind::kIo, "cannot read", errno);
+    const std::string_view all(text.data(), static_cast<std::size_t>(got));
+    if (all.empty())
+        return std::string();
+    const auto newline = all.find('\n');
+    if (newline == std::string_view::npos)
+        return fail(ErrorKind::kCorrupt, "a header line has no end");
+    return std::string(all.substr(0, newline));
+}
+
+} // namespace
+
+Expected<Y4mHeader> parseY4mHeader(const std::string &line)
+{
+    std::string_view rest(line);
+    constexpr std::string_view kMagic = "YUV4MPEG2";
+    if (rest.substr(0, kMagic.size()) != kMagic || (rest.size() > kMagic.size() && rest[kMagic.size()] != ' '))
+        return fail(ErrorKind::kCorrupt, "it is no Y4M file");
+    rest.remove_prefix(kMagic.size());
+    Y4mHeader header;
+    header.bytes = line.size() + 1;
+    std::string_view chroma = "420jpeg"; // what a file without C means
+    std::string_view range;
+    while (!rest.empty()) {
+        const auto start = rest.find_first_not_of(' ');
+        if (start == std::string_view::npos)
+            break;
+        rest.remove_prefix(start);
+        const std::string_view field = rest.substr(0, rest.find(' '));
+        rest.remove_prefix(field.size());
+        const std::string_view value = field.substr(1);
+        switch (field[0]) {
+        case 'W':
+            header.format.size.width = number(value);
+            break;
+        case 'H':
+            header.format.size.height = number(value);
+            break;
+        case 'F':
+            header.fps = ratio(value);
+            break;
+        case 'C':
+            chroma = value;
+            break;
+        case 'X':
+            if (value.rfind("COLORRANGE=", 0) == 0)
+                range = value.substr(11);
+            break;
+        default:
+            break; // interlacing, aspect, comments
+        }
+    }
+    if (chroma != "420" && chroma != "420jpeg" && chroma != "420mpeg2" && chroma != "420paldv")
+        return fail(ErrorKind::kUnsupported, fmt::format("its chroma is {}, and only 8 bit 4:2:0 is read", chroma));
+    const Size size = header.format.size;
+    if (size.width < 16 || size.height < 16 || size.width > kMaxSide || size.height > kMaxSide || size.width % 2 != 0 ||
+        size.height % 2 != 0)
+        return fail(ErrorKind::kUnsupported, fmt::format("its size is {}", size.toString()));
+    if (!(header.fps >= 0.0 && header.fps <= 1000.0))
+        header.fps = 0.0;
+    const bool full = range == "FULL" || (range.empty() && chroma == "420jpeg");
+    header.format.range = full ? ColorRange::kFull : ColorRange::kLimited;
+    return header;
+}
+
+Expected<Y4mFile> Y4mFile::open(const std::string &path)
+{
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return failErrno(errno == ENOENT ? ErrorKind::kNoCamera : ErrorKind::kIo, fmt::format("cannot open {}", path),
+                         errno);
+    Y4mFile file(fd, path, {});
+    auto line = readLine(fd, 0);
+    auto header = line ? parseY4mHeader(*line) : tl::unexpected<Error>(line.error());
+    if (!header)
+        return fail(header.error().kind, fmt::format("cannot use {}: {}", path, header.error().message));
+    file.header_ = *header;
+    return file;
+}
+
+Y4mFile::Y4mFile(Y4mFile &&other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)), header_(other.header_), offset_(other.offset_)
+{
+}
+
+Y4mFile::~Y4mFile()
+{
+    if (fd_ >= 0)
+        ::close(fd_);
+}
+
+Expected<void> Y4mFile::readFrame(std::vector<std::uint8_t> &planes)
+{
+    const Size size = header_.format.size;
+    planes.resize(std::size_t{size.width} * size.height * 3 / 2);
+    if (offset_ == 0)
+        offset_ = header_.bytes;
+    for (int lap = 0;; ++lap) {
+        auto line = readLine(fd_, offset_);
+        if (!line)
+            return fail(line.error().kind, fmt::format("{}: {}", path_, line.error().message));
+        if (line->empty() && lap == 0 && offset_ != header_.bytes) {
+            offset_ = header_.bytes; // from the start again
+            continue;
+        }
+        if (line->rfind("FRAME", 0) != 0)
+            return fail(ErrorKind::kCorrupt, fmt::format("{} has no frame at byte {}", path_, offset_));
+        std::uint64_t at = offset_ + line->size() + 1;
+        std::size_t done = 0;
+        while (done < planes.size()) {
+            const ssize_t got = ::pread(fd_, planes.data() + done, planes.size() - done, static_cast<off_t>(at + done));
+            if (got < 0 && errno == EINTR)
+                continue;
+            if (got < 0)
+                return failErrno(ErrorKind::kIo, fmt::format("cannot read {}", path_), errno);
+            if (got == 0)
+                return fail(ErrorKind::kCorrupt, fmt::format("{} ends within a frame", path_));
+            done += static_cast<std::size_t>(got);
+        }
+        offset_ = at + planes.size();
+        return {};
+    }
+}
+
+} // namespace picam

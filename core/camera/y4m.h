@@ -1,0 +1,49 @@
+// YUV4MPEG2 files: the header and where the frames lie. Reads with pread, so a file that shrinks is an error and not a
+// signal. Used by one thread.
+#pragma once
+
+#include "core/base/error.h"
+#include "core/image/frame.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace picam {
+
+struct Y4mHeader {
+    FrameFormat format;    // kYuv420
+    double fps = 0.0;      // 0: the file does not say
+    std::size_t bytes = 0; // of the header line, its newline included
+};
+
+// The first line. Errors: kCorrupt (no Y4M), kUnsupported (chroma other than 8 bit 4:2:0, odd or absurd size).
+[[nodiscard]] Expected<Y4mHeader> parseY4mHeader(const std::string &line);
+
+class Y4mFile {
+public:
+    // Errors: kNoCamera (no such file), kIo, kCorrupt, kUnsupported; all with the path.
+    [[nodiscard]] static Expected<Y4mFile> open(const std::string &path);
+
+    Y4mFile(Y4mFile &&other) noexcept;
+    Y4mFile &operator=(Y4mFile &&) = delete;
+    Y4mFile(const Y4mFile &) = delete;
+    Y4mFile &operator=(const Y4mFile &) = delete;
+    ~Y4mFile();
+
+    [[nodiscard]] const Y4mHeader &header() const { return header_; }
+    // The next frame's planes Y, U, V, one behind the other, without gaps; after the last the first again.
+    // Errors: kCorrupt, kIo.
+    [[nodiscard]] Expected<void> readFrame(std::vector<std::uint8_t> &planes);
+
+private:
+    Y4mFile(int fd, std::string path, Y4mHeader header) : fd_(fd), path_(std::move(path)), header_(header) {}
+
+    int fd_ = -1;
+    std::string path_;
+    Y4mHeader header_;
+    std::uint64_t offset_ = 0; // of the next frame; 0: the first
+};
+
+} // namespace picam

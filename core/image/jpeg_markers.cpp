@@ -1,0 +1,218 @@
+#include "core/image/jpeg_markers.h"
+
+#include <array>
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+namespace picam {
+namespace {
+
+// Second bytes of the markers (T.81 table B.1).
+constexpr std::uint8_t kSof0 = 0xc0;
+constexpr std::uint8_t kSof2 = 0xc2;
+constexpr std::uint8_t kDht = 0xc4;
+constexpr std::uint8_t kRst0 = 0xd0;
+constexpr std::uint8_t kRst7 = 0xd7;
+constexpr std::uint8_t kSoi = 0xd8;
+constexpr std::uint8_t kEoi = 0xd9;
+constexpr std::uint8_t kSos = 0xda;
+constexpr std::uint8_t kDqt = 0xdb;
+constexpr std::uint8_t kDri = 0xdd;
+constexpr std::uint8_t kApp0 = 0xe0;
+constexpr std::uint8_t kApp15 = 0xef;
+constexpr std::uint8_t kCom = 0xfe;
+
+tl::unexpected<Error> corrupt(std::string_view what)
+{
+    return fail(ErrorKind::kCorrupt, "JPEG " + std::string(what));
+}
+
+class Walker {
+public:
+    explicit Walker(std::span<const std::uint8_t> bytes) : bytes_(bytes) {}
+
+    // As far as the frame header, or (`whole`) as far as EOI.
+    [[nodiscard]] Expected<JpegLayout> walk(bool whole)
+    {
+        if (bytes_.size() < 2 || bytes_[0] != 0xff || bytes_[1] != kSoi)
+            return corrupt("does not begin with a start marker");
+        at_ = 2;
+        while (true) {
+            const auto marker = nextMarker();
+            if (!marker)
+                return tl::unexpected(marker.error());
+            if (*marker == kEoi) {
+                if (layout_.first_scan == 0)
+                    return corrupt("ends before its picture begins");
+                layout_.end = at_;
+                return layout_;
+            }
+            if (auto done = segment(*marker); !done)
+                return tl::unexpected(done.error());
+            if (!whole && have_size_)
+                return layout_;
+        }
+    }
+
+private:
+    [[nodiscard]] std::size_t left() const { return bytes_.size() - at_; }
+
+    // The second byte of the marker at at_, which moves behind it. Any number of fill bytes may stand before it.
+    [[nodiscard]] Expected<std::uint8_t> nextMarker()
+    {
+        if (left() < 2)
+            return corrupt("is cut off");
+        if (bytes_[at_] != 0xff)
+            return corrupt("has no marker where one belongs");
+        while (at_ < bytes_.size() && bytes_[at_] == 0xff)
+            ++at_;
+        if (at_ == bytes_.size())
+            return corrupt("is cut off");
+        return bytes_[at_++];
+    }
+
+    [[nodiscard]] Expected<void> segment(std::uint8_t marker)
+    {
+        const bool known = (marker >= kSof0 && marker <= kSof2) || marker == kDht || marker == kSos || marker == kDqt ||
+                           marker == kDri || marker == kCom || (marker >= kApp0 && marker <= kApp15);
+        if (!known)
+            return corrupt("has a marker that no camera's picture has");
+        if (left() < 2)
+            return corrupt("is cut off");
+        const std::size_t length = word(at_); // counts itself
+        if (length < 2 || length > left())
+            return corrupt("has a segment that ends outside");
+        const std::span<const std::uint8_t> body = bytes_.subspan(at_ + 2, length - 2);
+        const std::size_t marker_at = at_ - 2;
+        at_ += length;
+        if (marker >= kSof0 && marker <= kSof2)
+            return frameHeader(marker, body);
+        if (marker == kDht && layout_.first_scan == 0)
+            layout_.has_huffman_tables = true;
+        if (marker == kSos)
+            return scan(marker_at, body);
+        return {};
+    }
+
+    [[nodiscard]] Expected<void> frameHeader(std::uint8_t marker, std::span<const std::uint8_t> body)
+    {
+        if (have_size_)
+            return corrupt("has two frame headers");
+        if (body.size() < 6 || body[0] != 8 || (body[5] != 1 && body[5] != 3) || body.size() != 6U + body[5] * 3U)
+            return corrupt("has a frame header that is none of a camera's");
+        layout_.size = {static_cast<std::uint32_t>(body[3] << 8U | body[4]),
+                        static_cast<std::uint32_t>(body[1] << 8U | body[2])};
+        if (layout_.size.width == 0 || layout_.size.height == 0)
+            return corrupt("has no size");
+        have_size_ = true;
+        progressive_ = marker == kSof2;
+        return {};
+    }
+
+    // The scan header, and the coded data behind it up to the marker that ends it.
+    [[nodiscard]] Expected<void> scan(std::size_t marker_at, std::span<const std::uint8_t> body)
+    {
+        if (!have_size_)
+            return corrupt("has a scan before its frame header");
+        if (body.empty() || body[0] < 1 || body[0] > 3 || body.size() != 4U + body[0] * 2U)
+            return corrupt("has a bad scan header");
+        if (layout_.first_scan == 0) {
+            // The standard tables are made for sequential pictures.
+            if (progressive_ && !layout_.has_huffman_tables)
+                return corrupt("has no Huffman tables");
+            layout_.first_scan = marker_at;
+        }
+        while (left() >= 2) {
+            const void *found = std::memchr(&bytes_[at_], 0xff, left() - 1);
+            if (found == nullptr)
+                break;
+            at_ = static_cast<std::size_t>(static_cast<const std::uint8_t *>(found) - bytes_.data());
+            const std::uint8_t next = bytes_[at_ + 1];
+            if (next == 0xff)
+                at_ += 1;
+            else if (next == 0 || (next >= kRst0 && next <= kRst7))
+                at_ += 2;
+            else
+                return {};
+        }
+        return corrupt("is cut off in its picture data");
+    }
+
+    [[nodiscard]] std::size_t word(std::size_t at) const
+    {
+        return static_cast<std::size_t>(bytes_[at] << 8U | bytes_[at + 1]);
+    }
+
+    std::span<const std::uint8_t> bytes_;
+    std::size_t at_ = 0; // never beyond bytes_.size()
+    JpegLayout layout_;
+    bool have_size_ = false;
+    bool progressive_ = false;
+};
+
+// T.81 K.3 to K.6: how many codes there are of each length, 1 to 16 bits, and the values in the order of their codes.
+constexpr std::array<std::uint8_t, 16> kDcLumaCounts{0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0};
+constexpr std::array<std::uint8_t, 16> kDcChromaCounts{0, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0};
+constexpr std::array<std::uint8_t, 12> kDcValues{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
+constexpr std::array<std::uint8_t, 16> kAcLumaCounts{0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 0x7d};
+constexpr std::array<std::uint8_t, 16> kAcChromaCounts{0, 2, 1, 2, 4, 4, 3, 4, 7, 5, 4, 4, 0, 1, 2, 0x77};
+// clang-format off
+constexpr std::array<std::uint8_t, 162> kAcLumaValues{
+    0x01, 0x02, 0x03, 0x00, 0x04, 0x11, 0x05, 0x12, 0x21, 0x31, 0x41, 0x06, 0x13, 0x51, 0x61, 0x07, 0x22, 0x71,
+    0x14, 0x32, 0x81, 0x91, 0xa1, 0x08, 0x23, 0x42, 0xb1, 0xc1, 0x15, 0x52, 0xd1, 0xf0, 0x24, 0x33, 0x62, 0x72,
+    0x82, 0x09, 0x0a, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x25, 0x26, 0x27, 0x28, 0x29, 0x2a, 0x34, 0x35, 0x36, 0x37,
+    0x38, 0x39, 0x3a, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4a, 0x53, 0x54, 0x55, 0x56, 0x57, 0x58, 0x59,
+    0x5a, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69, 0x6a, 0x73, 0x74, 0x75, 0x76, 0x77, 0x78, 0x79, 0x7a, 0x83,
+    0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0x9a, 0xa2, 0xa3,
+    0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xb2, 0xb3, 0xb4, 0xb5, 0xb6, 0xb7, 0xb8, 0xb9, 0xba, 0xc2, 0xc3,
+    0xc4, 0xc5, 0xc6, 0xc7, 0xc8, 0xc9, 0xca, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, 0xd8, 0xd9, 0xda, 0xe1, 0xe2,
+    0xe3, 0xe4, 0xe5, 0xe6, 0xe7, 0xe8, 0xe9, 0xea, 0xf1, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7, 0xf8, 0xf9, 0xfa};
+constexpr std::array<std::uint8_t, 162> kAcChromaValues{
+    0x00, 0x01, 0x02, 0x03, 0x11, 0x04, 0x05, 0x21, 0x31, 0x06, 0x12, 0x41, 0x51, 0x07, 0x61, 0x71, 0x13, 0x22,
+    0x32, 0x81, 0x08, 0x14, 0x42, 0x91, 0xa1, 0xb1, 0xc1, 0x09, 0x23, 0x33, 0x52, 0xf0, 0x15, 0x62, 0x72, 0xd1,
+    0x0a, 0x16, 0x24, 0x34, 0xe1, 0x25, 0xf1, 0x17, 0x18, 0x19, 0x1a, 0x26, 0x27, 0x28, 0x29, 0x2a, 0x35, 0x36,
+    0x37, 0x38, 0x39, 0x3a, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4a, 0x53, 0x54, 0x55, 0x56, 0x57, 0x58,
+    0x59, 0x5a, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69, 0x6a, 0x73, 0x74, 0x75, 0x76, 0x77, 0x78, 0x79, 0x7a,
+    0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0x9a,
+    0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xb2, 0xb3, 0xb4, 0xb5, 0xb6, 0xb7, 0xb8, 0xb9, 0xba,
+    0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7, 0xc8, 0xc9, 0xca, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, 0xd8, 0xd9, 0xda,
+    0xe2, 0xe3, 0xe4, 0xe5, 0xe6, 0xe7, 0xe8, 0xe9, 0xea, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7, 0xf8, 0xf9, 0xfa};
+// clang-format on
+
+void appendTable(std::vector<std::uint8_t> &to, std::uint8_t class_and_id, std::span<const std::uint8_t, 16> counts,
+                 std::span<const std::uint8_t> values)
+{
+    const std::size_t length = 2 + 1 + counts.size() + values.size();
+    to.insert(to.end(), {0xff, kDht, static_cast<std::uint8_t>(length >> 8U), static_cast<std::uint8_t>(length & 0xffU),
+                         class_and_id});
+    to.insert(to.end(), counts.begin(), counts.end());
+    to.insert(to.end(), values.begin(), values.end());
+}
+
+} // namespace
+
+Expected<JpegLayout> readJpegLayout(std::span<const std::uint8_t> bytes)
+{
+    return Walker(bytes).walk(true);
+}
+
+Expected<Size> readJpegSize(std::span<const std::uint8_t> bytes)
+{
+    return Walker(bytes).walk(false).map([](const JpegLayout &layout) { return layout.size; });
+}
+
+std::span<const std::uint8_t> standardHuffmanTables()
+{
+    static const std::vector<std::uint8_t> tables = [] {
+        std::vector<std::uint8_t> segments;
+        appendTable(segments, 0x00, kDcLumaCounts, kDcValues);
+        appendTable(segments, 0x10, kAcLumaCounts, kAcLumaValues);
+        appendTable(segments, 0x01, kDcChromaCounts, kDcValues);
+        appendTable(segments, 0x11, kAcChromaCounts, kAcChromaValues);
+        return segments;
+    }();
+    return tables;
+}
+
+} // namespace picam

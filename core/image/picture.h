@@ -1,0 +1,42 @@
+// An encoded picture: a whole JPEG with what is known about it. Immutable once made and shared by all who serve it.
+#pragma once
+
+#include "core/image/frame.h"
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace picam {
+
+// How the camera took it, as far as it says; 0: it does not.
+struct Exposure {
+    std::uint32_t time_us = 0;           // microseconds
+    std::uint32_t sensitivity = 0;       // ISO
+    std::uint32_t color_temperature = 0; // kelvin, by automatic white balance
+
+    friend bool operator==(const Exposure &, const Exposure &) = default;
+};
+
+[[nodiscard]] Exposure exposureOf(const CaptureMetadata &metadata);
+
+struct Picture {
+    std::vector<std::uint8_t> jpeg;
+    Size size;                  // pixels, after rotation
+    std::uint64_t sequence = 0; // grows by one with every picture published, across programs; 0: not published
+    MonotonicTime captured{};
+    WallTime captured_wall{};
+    Exposure exposure;
+    bool settled = true; // exposure and white balance had converged, or nobody could tell
+};
+
+using PicturePtr = std::shared_ptr<const Picture>;
+
+// The wall time of a monotonic stamp, by today's difference of the two clocks (a wall clock may step).
+[[nodiscard]] inline WallTime wallTimeOf(MonotonicTime stamp)
+{
+    const auto age = std::chrono::steady_clock::now() - stamp;
+    return std::chrono::system_clock::now() - std::chrono::duration_cast<WallTime::duration>(age);
+}
+
+} // namespace picam

@@ -1,0 +1,160 @@
+#include "streamd/viewers/flow_control.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace picam {
+
+bool FlowControl::maySend(Time now) const
+{
+    return fits(trying_ ? proven_ : window_, now);
+}
+
+bool FlowControl::fits(double window, Time now) const
+{
+    if (in_flight_.empty())
+        return true;
+    const double whole = std::floor(window);
+    const auto count = static_cast<double>(in_flight_.size());
+    if (count < whole)
+        return true;
+    const double part = window - whole;
+    if (count > whole || part <= 0.0 || !shortest_)
+        return false;
+    const auto age = std::chrono::duration<double>(now - in_flight_.front().at);
+    return age >= (1.0 - part) * std::chrono::duration<double>(shortest_->round_trip);
+}
+
+void FlowControl::onSent(std::uint64_t sequence, std::size_t bytes, Time now)
+{
+    const bool filled = static_cast<double>(in_flight_.size() + 1) >= window_;
+    const bool trial = filled && !trying_ && window_ > proven_;
+    trying_ = trying_ || trial;
+    in_flight_.push_back({sequence, bytes, now, in_flight_.empty(), filled, trial});
+    last_sequence_ = sequence;
+}
+
+void FlowControl::forgive()
+{
+    in_flight_.clear();
+    trying_ = false;
+}
+
+bool FlowControl::onAcknowledged(std::uint64_t sequence, Time now)
+{
+    if (sequence == 0 || sequence > last_sequence_)
+        return false;
+    // An old acknowledgement again (or of a frame that a later one covered) is no news.
+    if (in_flight_.empty() || sequence < in_flight_.front().sequence)
+        return true;
+
+    Sent frame{};
+    while (!in_flight_.empty() && in_flight_.front().sequence <= sequence) {
+        frame = in_flight_.front();
+        if (frame.trial)
+            trying_ = false;
+        in_flight_.pop_front();
+    }
+    last_ack_ = now;
+    if (frame.sequence != sequence)
+        return false; // between two that were sent: this viewer never got it
+
+    remember({now - frame.at, frame.bytes, now});
+    if (late(frame, now - frame.at)) {
+        shrink(frame, now);
+        return true;
+    }
+    if (frame.trial)
+        prove();
+    if (held_back_ && frame.filled && window_ <= proven_)
+        grow(now);
+    return true;
+}
+
+FlowControl::Duration FlowControl::silence(Time now) const
+{
+    if (in_flight_.empty())
+        return Duration::zero();
+    return now - std::max(last_ack_, in_flight_.front().at);
+}
+
+void FlowControl::remember(const RoundTrip &sample)
+{
+    if (!shortest_ || sample.round_trip <= shortest_->round_trip) {
+        // A much shorter way is another link: what was learned about the old one's limit does not hold.
+        if (shortest_ && sample.round_trip < shortest_->round_trip / 2) {
+            ceiling_ = kMaxWindow;
+            hold_ = kFirstHold;
+        }
+        shortest_ = sample;
+        next_shortest_.reset();
+        return;
+    }
+    if (sample.at - shortest_->at > kShortestMemory / 2 &&
+        (!next_shortest_ || sample.round_trip <= next_shortest_->round_trip))
+        next_shortest_ = sample;
+    if (sample.at - shortest_->at > kShortestMemory) {
+        shortest_ = next_shortest_ ? *next_shortest_ : sample;
+        next_shortest_.reset();
+    }
+}
+
+// Part of a round trip grows with the frame and part does not; which is which is unknown, so half is taken for each.
+FlowControl::Duration FlowControl::expected(std::size_t bytes) const
+{
+    const double ratio = static_cast<double>(bytes) / static_cast<double>(std::max<std::size_t>(shortest_->bytes, 1));
+    const double factor = 1.0 + 0.5 * std::clamp(ratio - 1.0, 0.0, 2.0);
+    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(shortest_->round_trip) * factor);
+}
+
+bool FlowControl::late(const Sent &frame, Duration round_trip)
+{
+    const Duration beyond = round_trip - expected(frame.bytes);
+    if (!frame.alone)
+        return beyond > expected(frame.bytes) / 10 + jitter_;
+    // Alone it cannot have waited for another; what made it late then is no sign of a full link.
+    jitter_ = std::clamp<Duration>(std::max(beyond, jitter_ - jitter_ / 8), kLeastJitter, kMostJitter);
+    return false;
+}
+
+void FlowControl::prove()
+{
+    proven_ = window_;
+    // The old limit was passed without harm: the link has changed.
+    if (proven_ > ceiling_) {
+        ceiling_ = kMaxWindow;
+        hold_ = kFirstHold;
+    }
+}
+
+void FlowControl::grow(Time now)
+{
+    const double limit = now < try_above_ ? ceiling_ : kMaxWindow;
+    if (window_ + kStep > limit)
+        return;
+    window_ += kStep;
+    held_back_ = false;
+}
+
+void FlowControl::shrink(const Sent &frame, Time now)
+{
+    if (frame.trial) {
+        window_ = proven_;
+        holdOff(proven_, now);
+    } else if (frame.at >= shrunk_ && window_ > 1.0) {
+        // (Frames sent before the last shrinking say nothing about the window of now.)
+        holdOff(std::max(1.0, window_ - kStep), now);
+        window_ = std::max(1.0, std::floor(window_ * 0.75 / kStep) * kStep);
+        proven_ = window_;
+        shrunk_ = now;
+    }
+}
+
+void FlowControl::holdOff(double ceiling, Time now)
+{
+    ceiling_ = ceiling;
+    try_above_ = now + hold_;
+    hold_ = std::min<Duration>(hold_ * 2, kLongestHold);
+}
+
+} // namespace picam

@@ -1,0 +1,163 @@
+#include "streamd/viewers/hub.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace picam {
+
+namespace {
+
+FramePtr makeFrame(const PicturePtr &picture)
+{
+    auto frame = std::make_shared<StreamFrame>();
+    frame->owner = picture;
+    frame->jpeg = picture->jpeg.data();
+    frame->bytes = picture->jpeg.size();
+    frame->sequence = picture->sequence;
+    frame->captured = picture->captured;
+    frame->captured_wall =
+        std::chrono::duration_cast<std::chrono::microseconds>(picture->captured_wall.time_since_epoch());
+    return frame;
+}
+
+} // namespace
+
+Hub::Hub(Scheduler &scheduler, CameraSwitch &camera, Status &status, HubOptions options)
+    : scheduler_(scheduler), camera_(camera), status_(status), options_(std::move(options)),
+      linger_timer_(scheduler.makeTimer()), check_timer_(scheduler.makeTimer())
+{
+}
+
+Hub::~Hub() = default;
+
+std::shared_ptr<void> Hub::takeSeat()
+{
+    if (refusing_ || *seats_ >= options_.max_viewers) {
+        status_.refused();
+        return nullptr;
+    }
+    ++*seats_;
+    return {seats_.get(), [seats = seats_](void *) { --*seats; }};
+}
+
+std::shared_ptr<ViewerEvents> Hub::join(std::shared_ptr<ViewerConnection> connection, FrameForm form, double max_fps)
+{
+    ViewerOwner &owner = *this;
+    auto viewer =
+        std::make_shared<Viewer>(std::move(connection), form, max_fps, options_.viewer, scheduler_, status_, owner);
+    viewers_.push_back(viewer);
+    viewer->greet(options_.hello);
+    if (!updateDemand())
+        showCurrent(*viewer);
+    startChecking();
+    return viewer;
+}
+
+// Where the stream stands, for one who comes in the middle of it.
+void Hub::showCurrent(Viewer &viewer)
+{
+    viewer.tellState(current_);
+    if (latest_ && scheduler_.now() - latest_->captured < kMaxFirstAge)
+        viewer.offer(latest_);
+}
+
+void Hub::onPicture(const PicturePtr &picture)
+{
+    latest_ = makeFrame(picture);
+    for (const auto &viewer : viewers_)
+        viewer->offer(latest_);
+}
+
+void Hub::onCameraStatus(const CameraStatus &camera)
+{
+    current_ = camera;
+    status_.setCamera(camera, scheduler_.now());
+    if (camera.state != CameraState::kStreaming)
+        latest_.reset();
+    for (const auto &viewer : viewers_) {
+        if (camera.state != CameraState::kStreaming)
+            viewer->forgetPending();
+        if (viewer->active())
+            viewer->tellState(camera);
+    }
+}
+
+void Hub::onDemandChanged()
+{
+    updateDemand();
+}
+
+void Hub::onResumed(Viewer &viewer)
+{
+    if (!updateDemand())
+        showCurrent(viewer);
+    startChecking();
+}
+
+void Hub::onViewerClosed(Viewer &viewer)
+{
+    const auto found = std::find_if(viewers_.begin(), viewers_.end(),
+                                    [&viewer](const auto &candidate) { return candidate.get() == &viewer; });
+    if (found == viewers_.end())
+        return;
+    viewers_.erase(found);
+    updateDemand();
+}
+
+bool Hub::updateDemand()
+{
+    double fps = -1.0; // the highest rate that somebody takes; 0: all there is
+    for (const auto &viewer : viewers_) {
+        if (!viewer->active() || fps == 0.0)
+            continue;
+        fps = viewer->maxFps() == 0.0 ? 0.0 : std::max(fps, viewer->maxFps());
+    }
+    if (fps >= 0.0) {
+        if (std::exchange(lingering_, false))
+            linger_timer_->cancel();
+        camera_.setDemand(fps);
+        if (std::exchange(wanted_, true))
+            return false;
+        CameraStatus starting;
+        starting.state = CameraState::kStarting;
+        onCameraStatus(starting);
+        camera_.want(true);
+        return true;
+    }
+    if (!wanted_ || lingering_)
+        return false;
+    lingering_ = true;
+    camera_.setDemand(CameraSwitch::kNobody);
+    linger_timer_->start(options_.linger, [this] {
+        lingering_ = false;
+        wanted_ = false;
+        camera_.want(false);
+        onCameraStatus(CameraStatus{});
+    });
+    return false;
+}
+
+void Hub::startChecking()
+{
+    if (viewers_.empty())
+        return;
+    const bool active = std::any_of(viewers_.begin(), viewers_.end(), [](const auto &v) { return v->active(); });
+    const auto interval = active ? kCheckActive : kCheckPaused;
+    if (checking_.count() > 0 && checking_ <= interval)
+        return;
+    checking_ = interval;
+    check_timer_->start(interval, [this] {
+        checking_ = std::chrono::seconds(0);
+        for (const auto &viewer : viewers_)
+            viewer->checkTimeouts();
+        startChecking();
+    });
+}
+
+void Hub::closeViewers()
+{
+    for (const auto &viewer : viewers_)
+        viewer->close(CloseCode::kGoingAway, "the server is stopping");
+}
+
+} // namespace picam

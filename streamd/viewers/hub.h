@@ -1,0 +1,79 @@
+// All viewers, and what they want of the camera together. Loop thread only.
+// The first active viewer opens the camera, the last one's going closes it after stream.linger. Every picture is
+// offered to every viewer; the viewer decides whether it takes it now, later or not.
+#pragma once
+
+#include "core/image/picture.h"
+#include "streamd/loop/scheduler.h"
+#include "streamd/pipeline/camera_status.h"
+#include "streamd/pipeline/capture.h"
+#include "streamd/status/status.h"
+#include "streamd/viewers/connection.h"
+#include "streamd/viewers/viewer.h"
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace picam {
+
+struct HubOptions {
+    protocol::Hello hello;
+    std::chrono::milliseconds linger{5000};
+    std::uint32_t max_viewers = 100;
+    ViewerLimits viewer;
+};
+
+class Hub : public ViewerHost, public CaptureSink, private ViewerOwner {
+public:
+    // How often viewers are looked at for timeouts: while frames flow, and while all are paused. Without viewers:
+    // never.
+    static constexpr std::chrono::seconds kCheckActive{1};
+    static constexpr std::chrono::seconds kCheckPaused{10};
+    // Of a late joiner's first picture, so that it sees something at once, but nothing old.
+    static constexpr std::chrono::seconds kMaxFirstAge{1};
+
+    // All must outlive it.
+    Hub(Scheduler &scheduler, CameraSwitch &camera, Status &status, HubOptions options);
+    Hub(const Hub &) = delete;
+    Hub &operator=(const Hub &) = delete;
+    ~Hub() override;
+
+    // ViewerHost
+    [[nodiscard]] std::shared_ptr<void> takeSeat() override;
+    [[nodiscard]] std::shared_ptr<ViewerEvents> join(std::shared_ptr<ViewerConnection> connection, FrameForm form,
+                                                     double max_fps) override;
+    // CaptureSink
+    void onPicture(const PicturePtr &picture) override;
+    void onCameraStatus(const CameraStatus &camera) override;
+
+    void refuseViewers() { refusing_ = true; }
+    void closeViewers(); // 1001; they leave as their connections end
+    [[nodiscard]] std::size_t viewerCount() const { return viewers_.size(); }
+
+private:
+    void onDemandChanged() override;
+    void onResumed(Viewer &viewer) override;
+    void onViewerClosed(Viewer &viewer) override;
+    void showCurrent(Viewer &viewer);
+    bool updateDemand(); // true: the camera was off, is being opened, and all viewers know
+    void startChecking();
+
+    Scheduler &scheduler_;
+    CameraSwitch &camera_;
+    Status &status_;
+    const HubOptions options_;
+
+    std::vector<std::shared_ptr<Viewer>> viewers_;
+    std::shared_ptr<std::uint32_t> seats_ = std::make_shared<std::uint32_t>(0); // how many are taken
+    CameraStatus current_;
+    FramePtr latest_; // while the camera streams
+    bool wanted_ = false;
+    bool lingering_ = false;
+    bool refusing_ = false;
+    std::chrono::seconds checking_{0}; // the interval that check_timer_ runs with; 0: it does not
+    std::unique_ptr<Timer> linger_timer_;
+    std::unique_ptr<Timer> check_timer_;
+};
+
+} // namespace picam

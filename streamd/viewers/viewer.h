@@ -1,0 +1,104 @@
+// One viewer: what it gets next, and what it may say. Loop thread only.
+// One frame is being written, at most one newer one waits; nothing else is ever queued for a viewer.
+// Knows nothing of sockets (ViewerConnection) and of other viewers (Hub).
+#pragma once
+
+#include "streamd/loop/scheduler.h"
+#include "streamd/pipeline/frame_pacer.h"
+#include "streamd/status/status.h"
+#include "streamd/viewers/connection.h"
+#include "streamd/viewers/flow_control.h"
+#include "streamd/viewers/viewer_protocol.h"
+
+#include <memory>
+#include <string>
+
+namespace picam {
+
+class Viewer;
+
+// What a viewer tells the hub.
+class ViewerOwner {
+public:
+    virtual ~ViewerOwner() = default;
+    virtual void onDemandChanged() = 0;              // paused, closing, or another rate
+    virtual void onResumed(Viewer &viewer) = 0;      // takes frames again
+    virtual void onViewerClosed(Viewer &viewer) = 0; // the last call; the hub lets go of it
+};
+
+struct ViewerLimits {
+    std::chrono::milliseconds ack_timeout{10000};
+    std::chrono::milliseconds ping_interval{20000};
+    std::chrono::milliseconds write_timeout{60000}; // one frame; the longest that any link in use should take
+};
+
+class Viewer : public ViewerEvents {
+public:
+    // A viewer's messages, pings too, are paid from a budget: so many at first and at most, and these come in.
+    static constexpr double kMessageBudget = 64;
+    static constexpr double kMessagesPerSecond = 4;
+    static constexpr double kMessagesPerFrame = 4;
+
+    // Scheduler, status and owner must outlive it.
+    Viewer(std::shared_ptr<ViewerConnection> connection, FrameForm form, double max_fps, const ViewerLimits &limits,
+           const Scheduler &scheduler, Status &status, ViewerOwner &owner);
+    Viewer(const Viewer &) = delete;
+    Viewer &operator=(const Viewer &) = delete;
+
+    // Owner's side.
+    void greet(const protocol::Hello &hello);
+    void tellState(const CameraStatus &camera);
+    void offer(const FramePtr &frame);
+    void forgetPending() { pending_.reset(); } // the stream ended: nothing old goes out later
+    void checkTimeouts();                      // now and then
+    void close(CloseCode code, std::string_view reason);
+
+    [[nodiscard]] bool active() const { return !paused_ && !closing_; } // takes frames
+    [[nodiscard]] double maxFps() const { return max_fps_; }            // 0: as many as there are
+    [[nodiscard]] FrameForm form() const { return form_; }
+    [[nodiscard]] const FlowControl &flow() const { return flow_; }
+
+    // Connection's side.
+    void onFrameWritten() override;
+    void onText(std::string_view message) override;
+    void onBinary() override;
+    void onPing() override;
+    void onAlive() override;
+    void onClosed() override;
+
+private:
+    using Time = std::chrono::steady_clock::time_point;
+
+    void sendPending();
+    [[nodiscard]] bool payForMessage();
+    void setPaused(bool paused);
+    void handle(const protocol::Ack &ack);
+    void handle(const protocol::Rate &rate);
+    void handle(const protocol::Pause &) { setPaused(true); }
+    void handle(const protocol::Resume &) { setPaused(false); }
+    void handle(const protocol::Ping &ping);
+
+    const FrameForm form_;
+    const ViewerLimits limits_;
+    const Scheduler &scheduler_;
+    Status &status_;
+    ViewerOwner &owner_;
+
+    std::shared_ptr<ViewerConnection> connection_; // until onClosed(): connection and viewer hold each other
+    FramePtr pending_;                             // the newest, not sent yet
+    FramePtr writing_;
+    Time write_started_{};
+    bool sent_any_ = false;
+    FlowControl flow_; // picam.v1 only
+    FramePacer pacer_;
+    double max_fps_;
+    bool paused_ = false;
+    bool closing_ = false;
+    double message_budget_ = kMessageBudget;
+    Time budget_at_;
+    Time heard_;             // the last sign of life
+    bool ping_open_ = false; // pinged, nothing heard since
+    Time pinged_{};
+};
+
+} // namespace picam

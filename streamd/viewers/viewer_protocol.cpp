@@ -1,0 +1,117 @@
+#include "streamd/viewers/viewer_protocol.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace picam::protocol {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr double kMinFps = 0.01;
+constexpr int kMaxDepth = 8; // nothing we know nests; deep input would only cost memory
+
+tl::unexpected<Refusal> refuse(std::string reason, CloseCode code = CloseCode::kPolicyViolation)
+{
+    return tl::unexpected<Refusal>(Refusal{code, std::move(reason)});
+}
+
+// The member if it is a number, else null.
+const json *number(const json &message, const char *name)
+{
+    const auto found = message.find(name);
+    return found != message.end() && found->is_number() ? &*found : nullptr;
+}
+
+// A sequence is a whole number; JavaScript may write a large one as 1e21, which none of ours is.
+bool readSequence(const json &value, std::uint64_t &sequence)
+{
+    if (!value.is_number_unsigned())
+        return false;
+    sequence = value.get<std::uint64_t>();
+    return sequence > 0;
+}
+
+json sizeJson(Size size)
+{
+    return {{"width", size.width}, {"height", size.height}};
+}
+
+// What the camera's driver says may be no UTF-8: replaced, not thrown at.
+std::string dump(const json &value)
+{
+    return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+} // namespace
+
+tl::expected<ViewerMessage, Refusal> parse(std::string_view text)
+{
+    const auto shallow = [](int depth, json::parse_event_t, const json &) { return depth <= kMaxDepth; };
+    const json message = json::parse(text.begin(), text.end(), shallow, /*allow_exceptions=*/false);
+    if (!message.is_object())
+        return refuse("not a JSON object", CloseCode::kInvalidPayload);
+    const auto type = message.find("type");
+    if (type == message.end() || !type->is_string())
+        return refuse("no message type");
+    const auto &name = type->get_ref<const std::string &>();
+
+    if (name == "ack") {
+        Ack ack;
+        const json *sequence = number(message, "sequence");
+        if (sequence == nullptr || !readSequence(*sequence, ack.sequence))
+            return refuse("ack needs the sequence of a frame");
+        return ack;
+    }
+    if (name == "rate") {
+        const json *fps = number(message, "fps");
+        if (fps == nullptr)
+            return refuse("rate needs fps");
+        const auto value = fps->get<double>();
+        if (value != 0.0 && !(value >= kMinFps))
+            return refuse("fps is 0 or at least 0.01");
+        return Rate{value};
+    }
+    if (name == "pause")
+        return Pause{};
+    if (name == "resume")
+        return Resume{};
+    if (name == "ping") {
+        const json *t = number(message, "t");
+        if (t == nullptr)
+            return refuse("ping needs a number t");
+        return Ping{t->dump()};
+    }
+    return refuse("unknown message type");
+}
+
+std::string hello(const Hello &hello)
+{
+    return dump({{"type", "hello"},
+                 {"version", hello.version},
+                 {"instance", hello.instance},
+                 {"size", sizeJson(hello.size)},
+                 {"fps", hello.fps}});
+}
+
+std::string state(const CameraStatus &status)
+{
+    json message = {{"type", "state"}, {"state", cameraStateName(status.state)}};
+    if (status.state == CameraState::kUnavailable)
+        message["reason"] = status.reason;
+    if (status.state == CameraState::kStreaming) {
+        message["source"] = status.source;
+        message["size"] = sizeJson(status.size);
+        message["fps"] = status.fps;
+    }
+    return dump(message);
+}
+
+std::string pong(const Ping &ping, std::chrono::microseconds server_time)
+{
+    // `t` came out of the parser as a number; it goes back as it was written there.
+    return R"({"type":"pong","t":)" + ping.t + R"(,"server_time_us":)" + std::to_string(server_time.count()) + "}";
+}
+
+} // namespace picam::protocol

@@ -1,0 +1,67 @@
+// picam.v1's text messages, as JSON. Pure functions, no state.
+//
+// The server says (µs are microseconds since the epoch, by the server's wall clock):
+//   {"type":"hello","version":"0.1.0","instance":"pi","size":{"width":640,"height":480},"fps":30.0}
+//       first message; size and fps are what the stream is configured for
+//   {"type":"state","state":"starting"}
+//   {"type":"state","state":"streaming","source":"imx708","size":{"width":640,"height":480},"fps":30.0}
+//   {"type":"state","state":"unavailable","reason":"no camera found"}
+//       after hello and at each change; fps 0: the camera does not tell. Nothing is sent to a paused viewer for whom
+//       the camera was closed; on resume it hears "starting" again
+//   {"type":"pong","t":1234.5,"server_time_us":1753786800123456}
+//       `t` as the ping had it
+// The viewer says:
+//   {"type":"ack","sequence":4711}   this frame and all before it are done: painted, or dropped for a newer one
+//   {"type":"rate","fps":5}          no more than this, at least 0.01; 0: as many as there are
+//   {"type":"pause"}                 no frames until {"type":"resume"}; those on their way need no ack
+//   {"type":"resume"}
+//   {"type":"ping","t":1234.5}       `t`: any number
+// Other members are ignored. Anything else closes: 1007 what is no JSON object, 1008 what is none of these (and an
+// acknowledgement of a frame that was never sent, and too many messages), 1003 a binary message, 1009 over 4 KiB.
+#pragma once
+
+#include "core/image/geometry.h"
+#include "streamd/pipeline/camera_status.h"
+#include "streamd/viewers/connection.h"
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <variant>
+
+namespace picam::protocol {
+
+struct Ack {
+    std::uint64_t sequence = 0;
+};
+struct Rate {
+    double fps = 0.0;
+};
+struct Pause {};
+struct Resume {};
+struct Ping {
+    std::string t; // the number, as JSON
+};
+using ViewerMessage = std::variant<Ack, Rate, Pause, Resume, Ping>;
+
+struct Refusal {
+    CloseCode code = CloseCode::kPolicyViolation;
+    std::string reason; // fits a close frame
+};
+
+[[nodiscard]] tl::expected<ViewerMessage, Refusal> parse(std::string_view text);
+
+struct Hello {
+    std::string version;
+    std::string instance;
+    Size size;
+    double fps = 0.0;
+};
+[[nodiscard]] std::string hello(const Hello &hello);
+// Of kStarting, kStreaming and kUnavailable.
+[[nodiscard]] std::string state(const CameraStatus &status);
+[[nodiscard]] std::string pong(const Ping &ping, std::chrono::microseconds server_time);
+
+} // namespace picam::protocol

@@ -1,0 +1,81 @@
+#include "streamd/web/http_request.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace picam::http {
+
+namespace {
+
+char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+bool equalIgnoringCase(std::string_view a, std::string_view b)
+{
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
+}
+
+// Browsers leave out the port that the scheme implies; a proxy may write it.
+std::string_view withoutPort(std::string_view host, std::string_view port)
+{
+    if (host.size() > port.size() && host.substr(host.size() - port.size()) == port)
+        host.remove_suffix(port.size());
+    return host;
+}
+
+} // namespace
+
+std::string_view path(std::string_view target)
+{
+    return target.substr(0, target.find('?'));
+}
+
+std::optional<std::string_view> queryValue(std::string_view target, std::string_view name)
+{
+    const auto mark = target.find('?');
+    auto rest = mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1);
+    while (!rest.empty()) {
+        const auto field = rest.substr(0, rest.find('&'));
+        rest.remove_prefix(std::min(rest.size(), field.size() + 1));
+        const auto equals = std::min(field.find('='), field.size());
+        if (field.substr(0, equals) == name)
+            return field.substr(std::min(field.size(), equals + 1));
+    }
+    return std::nullopt;
+}
+
+std::optional<double> queryFps(std::string_view target)
+{
+    const auto value = queryValue(target, "fps");
+    if (!value)
+        return 0.0;
+    // Plain decimals only: strtod() would take "nan", "inf" and hexadecimals too.
+    if (value->empty() || value->find_first_not_of("0123456789.") != std::string_view::npos)
+        return std::nullopt;
+    const std::string text(*value);
+    char *end = nullptr;
+    const double fps = std::strtod(text.c_str(), &end);
+    if (*end != '\0' || (fps != 0.0 && !(fps >= 0.01)))
+        return std::nullopt;
+    return fps;
+}
+
+bool originAllowed(std::string_view origin, std::string_view host, const std::vector<std::string> &allowed)
+{
+    if (origin.empty())
+        return true;
+    for (const auto &known : allowed) {
+        if (equalIgnoringCase(origin, known))
+            return true;
+    }
+    const bool secure = equalIgnoringCase(origin.substr(0, 8), "https://");
+    if (!secure && !equalIgnoringCase(origin.substr(0, 7), "http://"))
+        return false;
+    const std::string_view port = secure ? ":443" : ":80";
+    const auto site = withoutPort(origin.substr(secure ? 8 : 7), port);
+    return !site.empty() && equalIgnoringCase(site, withoutPort(host, port));
+}
+
+} // namespace picam::http

@@ -1,0 +1,385 @@
+#include "streamd/web/http_server.h"
+
+#include "core/base/log.h"
+#include "streamd/web/http_request.h"
+
+#include <array>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+#include <fmt/format.h>
+#include <optional>
+#include <set>
+#include <utility>
+
+namespace picam {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace bhttp = boost::beast::http;
+using boost::system::error_code;
+
+namespace {
+
+constexpr std::uint32_t kHeaderLimit = 8192;
+constexpr std::chrono::seconds kRequestTimeout{5};
+constexpr std::chrono::seconds kIdleTimeout{15}; // between requests of one connection
+constexpr std::chrono::seconds kWriteTimeout{10};
+constexpr std::chrono::milliseconds kAcceptRetry{250}; // after "too many open files"
+constexpr int kSendBufferBytes = 64 * 1024;            // as for WebSockets: what waits in it is an old picture
+
+// The head of a stream, to the first part's own headers. The boundary goes out right behind each frame: browsers show
+// a part when they have seen its end.
+constexpr std::string_view kPlainText = "text/plain; charset=utf-8";
+
+constexpr std::string_view kStreamHead = "HTTP/1.1 200 OK\r\n"
+                                         "Server: picam\r\n"
+                                         "Content-Type: multipart/x-mixed-replace; boundary=picam-frame\r\n"
+                                         "Cache-Control: no-store\r\n"
+                                         "X-Accel-Buffering: no\r\n"
+                                         "Connection: close\r\n"
+                                         "\r\n";
+constexpr std::string_view kFirstBoundary = "--picam-frame\r\n";
+constexpr std::string_view kPartEnd = "\r\n--picam-frame\r\n";
+
+asio::const_buffer bytes(std::string_view text)
+{
+    return {text.data(), text.size()};
+}
+
+std::shared_ptr<const std::string> partHead(const StreamFrame &frame)
+{
+    const auto us = frame.captured_wall.count();
+    return std::make_shared<const std::string>(
+        fmt::format("Content-Type: image/jpeg\r\nContent-Length: {}\r\nX-Timestamp: {}.{:06}\r\n\r\n", frame.bytes,
+                    us / 1000000, us % 1000000));
+}
+
+} // namespace
+
+class HttpServer::State : public std::enable_shared_from_this<State> {
+public:
+    State(asio::io_context &context, ViewerHost &viewer_host, const Status &of_status, Tickets &of_tickets)
+        : host(viewer_host), status(of_status), tickets(of_tickets), acceptor_(context), retry_(context)
+    {
+    }
+
+    error_code listen(int fd)
+    {
+        error_code error;
+        acceptor_.assign(asio::local::stream_protocol(), fd, error);
+        if (!error)
+            acceptNext();
+        return error;
+    }
+
+    void stopAccepting()
+    {
+        error_code ignored;
+        acceptor_.close(ignored);
+        retry_.cancel();
+    }
+
+    void endAll();
+    [[nodiscard]] std::size_t size() const { return sessions_.size(); }
+
+    ViewerHost &host;
+    const Status &status;
+    Tickets &tickets;
+
+    class Session;
+
+private:
+    using Socket = asio::local::stream_protocol::socket;
+
+    void acceptNext()
+    {
+        acceptor_.async_accept([weak = weak_from_this()](const error_code &error, Socket socket) {
+            if (const auto self = weak.lock())
+                self->accepted(error, std::move(socket));
+        });
+    }
+
+    void accepted(const error_code &error, Socket socket);
+
+    asio::local::stream_protocol::acceptor acceptor_;
+    asio::steady_timer retry_;
+    std::set<std::shared_ptr<Session>> sessions_;
+};
+
+// One connection: requests one after another, until one of them is a stream.
+class HttpServer::State::Session : public ViewerConnection, public std::enable_shared_from_this<Session> {
+public:
+    Session(Socket socket, State &server) : stream_(std::move(socket)), server_(server.weak_from_this()) {}
+
+    void readRequest(std::chrono::seconds timeout)
+    {
+        parser_.emplace();
+        parser_->header_limit(kHeaderLimit);
+        stream_.expires_after(timeout);
+        bhttp::async_read_header(
+            stream_, buffer_, *parser_,
+            [self = shared_from_this()](const error_code &error, std::size_t) { self->onRequest(error); });
+    }
+
+    void end()
+    {
+        if (const auto server = server_.lock())
+            server->sessions_.erase(shared_from_this());
+        if (const auto viewer = std::exchange(viewer_, nullptr))
+            viewer->onClosed();
+        seat_.reset();
+        ended_ = true;
+        error_code ignored;
+        stream_.socket().close(ignored);
+    }
+
+    void sendFrame(const FramePtr &frame, FrameForm form) override;
+    void sendText(const std::string &) override {} // multipart has no such thing
+    void ping() override {}
+    void close(CloseCode code, std::string_view reason) override;
+
+private:
+    void onRequest(const error_code &error);
+    void handle(const bhttp::request<bhttp::empty_body> &request);
+    void beginStream(std::string_view target, bool head_only);
+    void giveTicket(Tickets &from);
+    void watchForEnd();
+    void respond(bhttp::status code, std::string body, std::string_view type = kPlainText, unsigned retry_after = 0);
+    template <class Body>
+    void write(std::shared_ptr<bhttp::response<Body>> response);
+
+    beast::basic_stream<asio::local::stream_protocol> stream_;
+    const std::weak_ptr<State> server_;
+    beast::flat_buffer buffer_{kHeaderLimit};
+    std::optional<bhttp::request_parser<bhttp::empty_body>> parser_;
+    bool head_request_ = false;
+    bool keep_alive_ = false;
+    std::shared_ptr<void> seat_;
+    std::shared_ptr<ViewerEvents> viewer_;
+    bool stream_begun_ = false; // its head is out
+    bool ended_ = false;
+    std::array<char, 256> rubbish_{}; // what a client sends behind its request
+};
+
+void HttpServer::State::Session::onRequest(const error_code &error)
+{
+    if (ended_)
+        return;
+    if (error == bhttp::error::end_of_stream ||
+        (error && error.category() != make_error_code(bhttp::error::bad_method).category()))
+        return end();
+    head_request_ = false;
+    keep_alive_ = false;
+    if (error == bhttp::error::header_limit || error == bhttp::error::buffer_overflow)
+        return respond(bhttp::status::request_header_fields_too_large, "the request's head is too large\n");
+    if (error)
+        return respond(bhttp::status::bad_request, "this is no HTTP\n");
+    const auto &request = parser_->get();
+    head_request_ = request.method() == bhttp::verb::head;
+    // A body is not read, so nothing behind it can be.
+    keep_alive_ = request.keep_alive() && parser_->is_done();
+    handle(request);
+}
+
+void HttpServer::State::Session::handle(const bhttp::request<bhttp::empty_body> &request)
+{
+    const auto server = server_.lock();
+    if (!server)
+        return end();
+    if (request.method() != bhttp::verb::get && !head_request_)
+        return respond(bhttp::status::method_not_allowed, "only GET and HEAD are allowed here\n");
+    const std::string_view target(request.target().data(), request.target().size());
+    const auto path = http::path(target);
+    if (path == "/stream.mjpg" || http::queryValue(target, "action") == "stream")
+        return beginStream(target, head_request_);
+    if (path == "/healthz")
+        return respond(bhttp::status::ok, "ok\n");
+    if (path == "/status")
+        return respond(bhttp::status::ok, statusJson(server->status.values(std::chrono::steady_clock::now())),
+                       "application/json");
+    if (path == "/metrics")
+        return respond(bhttp::status::ok, statusMetrics(server->status.values(std::chrono::steady_clock::now())),
+                       "text/plain; version=0.0.4; charset=utf-8");
+    if (path == "/ticket")
+        return giveTicket(server->tickets);
+    respond(bhttp::status::not_found, "there is nothing here\n");
+}
+
+void HttpServer::State::Session::giveTicket(Tickets &from)
+{
+    // HEAD changes nothing.
+    const std::string ticket = head_request_ ? "" : from.issue(Tickets::Clock::now());
+    if (ticket.empty() && !head_request_)
+        return respond(bhttp::status::service_unavailable, "no ticket can be made yet\n", kPlainText, 2);
+    respond(bhttp::status::ok,
+            fmt::format("{{\"ticket\":\"{}\",\"seconds\":{}}}\n", ticket, Tickets::kLifetime.count()),
+            "application/json");
+}
+
+void HttpServer::State::Session::beginStream(std::string_view target, bool head_only)
+{
+    const auto server = server_.lock();
+    const auto fps = http::queryFps(target);
+    if (!fps)
+        return respond(bhttp::status::bad_request, "fps is 0 or at least 0.01\n");
+    keep_alive_ = false;
+    if (head_only)
+        return respond(bhttp::status::ok, "", "multipart/x-mixed-replace; boundary=picam-frame");
+    seat_ = server->host.takeSeat();
+    if (!seat_)
+        return respond(bhttp::status::service_unavailable, "too many viewers\n", kPlainText, 10);
+    // From here on the viewer judges what takes too long.
+    stream_.expires_never();
+    viewer_ = server->host.join(shared_from_this(), FrameForm::kMultipart, *fps);
+    watchForEnd();
+}
+
+// A client that leaves while no frame is under way shows as the end of what it sends.
+void HttpServer::State::Session::watchForEnd()
+{
+    stream_.async_read_some(asio::buffer(rubbish_), [self = shared_from_this()](const error_code &error, std::size_t) {
+        if (self->ended_)
+            return;
+        if (error)
+            self->end();
+        else
+            self->watchForEnd();
+    });
+}
+
+void HttpServer::State::Session::sendFrame(const FramePtr &frame, FrameForm form)
+{
+    auto &prepared = frame->prepared[static_cast<std::size_t>(form)];
+    if (!prepared)
+        prepared = partHead(*frame);
+    const auto &head = *static_cast<const std::string *>(prepared.get());
+    const bool first = !std::exchange(stream_begun_, true);
+    const std::array<asio::const_buffer, 5> buffers{bytes(first ? kStreamHead : ""), bytes(first ? kFirstBoundary : ""),
+                                                    bytes(head), asio::const_buffer(frame->jpeg, frame->bytes),
+                                                    bytes(kPartEnd)};
+    asio::async_write(stream_, buffers, [self = shared_from_this(), frame](const error_code &error, std::size_t) {
+        if (self->ended_)
+            return;
+        if (error)
+            return self->end();
+        if (const auto viewer = self->viewer_)
+            viewer->onFrameWritten();
+    });
+}
+
+void HttpServer::State::Session::close(CloseCode code, std::string_view reason)
+{
+    if (ended_)
+        return;
+    if (stream_begun_) {
+        error_code ignored; // the watch and the write see the end, and tell
+        stream_.socket().shutdown(asio::socket_base::shutdown_both, ignored);
+        return;
+    }
+    stream_begun_ = true;
+    respond(bhttp::status::service_unavailable, std::string(reason) + "\n", kPlainText,
+            code == CloseCode::kTryAgainLater || code == CloseCode::kGoingAway ? 2 : 0);
+}
+
+void HttpServer::State::Session::respond(bhttp::status code, std::string body, std::string_view type,
+                                         unsigned retry_after)
+{
+    const auto fill = [&](auto &response) {
+        response.set(bhttp::field::server, "picam");
+        response.set(bhttp::field::content_type, beast::string_view(type.data(), type.size()));
+        response.set(bhttp::field::cache_control, "no-store");
+        if (code == bhttp::status::method_not_allowed)
+            response.set(bhttp::field::allow, "GET, HEAD");
+        if (retry_after > 0)
+            response.set(bhttp::field::retry_after, std::to_string(retry_after));
+        response.keep_alive(keep_alive_);
+    };
+    if (head_request_) {
+        auto response = std::make_shared<bhttp::response<bhttp::empty_body>>(code, 11);
+        fill(*response);
+        if (!body.empty())
+            response->content_length(body.size());
+        return write(std::move(response));
+    }
+    auto response = std::make_shared<bhttp::response<bhttp::string_body>>(code, 11);
+    fill(*response);
+    response->body() = std::move(body);
+    response->prepare_payload();
+    write(std::move(response));
+}
+
+template <class Body>
+void HttpServer::State::Session::write(std::shared_ptr<bhttp::response<Body>> response)
+{
+    stream_.expires_after(kWriteTimeout);
+    auto &message = *response;
+    bhttp::async_write(stream_, message, [self = shared_from_this(), response](const error_code &error, std::size_t) {
+        if (self->ended_)
+            return;
+        if (error || !self->keep_alive_)
+            return self->end();
+        self->readRequest(kIdleTimeout);
+    });
+}
+
+void HttpServer::State::accepted(const error_code &error, Socket socket)
+{
+    if (!acceptor_.is_open())
+        return;
+    if (!error) {
+        error_code ignored; // a smaller buffer is better, not needed
+        socket.set_option(asio::socket_base::send_buffer_size(kSendBufferBytes), ignored);
+        const auto session = std::make_shared<Session>(std::move(socket), *this);
+        sessions_.insert(session);
+        session->readRequest(kRequestTimeout);
+        acceptNext();
+        return;
+    }
+    log::warning("cannot accept an HTTP client: {}", error.message());
+    retry_.expires_after(kAcceptRetry);
+    retry_.async_wait([weak = weak_from_this()](const error_code &cancelled) {
+        const auto self = weak.lock();
+        if (self && !cancelled && self->acceptor_.is_open())
+            self->acceptNext();
+    });
+}
+
+void HttpServer::State::endAll()
+{
+    for (const auto &session : std::exchange(sessions_, {}))
+        session->end();
+}
+
+HttpServer::HttpServer(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+HttpServer::~HttpServer()
+{
+    state_->stopAccepting();
+    state_->endAll();
+}
+
+Expected<std::unique_ptr<HttpServer>> HttpServer::create(asio::io_context &context, int listen_fd, ViewerHost &host,
+                                                         const Status &status, Tickets &tickets)
+{
+    auto state = std::make_shared<State>(context, host, status, tickets);
+    if (const auto error = state->listen(listen_fd))
+        return fail(ErrorKind::kIo, "cannot serve HTTP: " + error.message());
+    return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));
+}
+
+void HttpServer::stopAccepting()
+{
+    state_->stopAccepting();
+}
+
+std::size_t HttpServer::connectionCount() const
+{
+    return state_->size();
+}
+
+} // namespace picam

@@ -1,0 +1,37 @@
+// Plain HTTP on a listening unix socket: the multipart stream, /status, /metrics, /healthz, /ticket. Loop thread only.
+// The only pair that includes Boost.Beast. Reads no request bodies.
+#pragma once
+
+#include "core/base/error.h"
+#include "streamd/status/status.h"
+#include "streamd/viewers/connection.h"
+#include "streamd/viewers/tickets.h"
+
+#include <memory>
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace picam {
+
+class HttpServer {
+public:
+    // Takes the listening descriptor over, and accepts from now on. Context, host, status and tickets must outlive it;
+    // the host is no longer called once the server is gone.
+    [[nodiscard]] static Expected<std::unique_ptr<HttpServer>>
+    create(boost::asio::io_context &context, int listen_fd, ViewerHost &host, const Status &status, Tickets &tickets);
+    HttpServer(const HttpServer &) = delete;
+    HttpServer &operator=(const HttpServer &) = delete;
+    ~HttpServer();
+
+    void stopAccepting();
+    [[nodiscard]] std::size_t connectionCount() const;
+
+private:
+    class State;
+    explicit HttpServer(std::shared_ptr<State> state);
+    std::shared_ptr<State> state_;
+};
+
+} // namespace picam

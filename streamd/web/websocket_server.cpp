@@ -1,0 +1,372 @@
+#include "streamd/web/websocket_server.h"
+
+#include "core/base/log.h"
+#include "streamd/web/base64.h"
+#include "streamd/web/http_request.h"
+#include "streamd/web/websocket_config.h"
+
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <set>
+#include <utility>
+
+namespace picam {
+
+namespace asio = boost::asio;
+namespace ws = websocketpp;
+using boost::system::error_code;
+
+namespace {
+
+constexpr std::chrono::milliseconds kHandshakeTimeout{5000};
+constexpr std::chrono::milliseconds kAcceptRetry{250}; // after "too many open files"
+// Keeps what waits in front of a slow viewer short; smaller ones cost processor time.
+constexpr int kSendBufferBytes = 64 * 1024;
+constexpr const char *kSubprotocol = "picam.v1";
+// nginx passes a handshake with a ticket on as this path, without a password.
+constexpr std::string_view kTicketPath = "/stream-by-ticket";
+// A subprotocol and not in the query, because nginx writes the request line into its error log.
+constexpr std::string_view kTicketPrefix = "picam.ticket.";
+
+using websocket::Config;
+using Server = ws::server<Config>;
+using Connection = Server::connection_ptr;
+using Message = Config::message_type;
+using MessagePtr = Server::message_ptr;
+namespace opcode = ws::frame::opcode;
+namespace status_code = ws::http::status_code;
+
+void appendBigEndian(std::string &to, std::uint64_t value)
+{
+    for (unsigned shift = 64; shift > 0; shift -= 8)
+        to += static_cast<char>(static_cast<unsigned char>(value >> (shift - 8)));
+}
+
+// A message that is ready for the wire, whoever gets it: send() then neither copies nor frames.
+std::shared_ptr<Message> prepare(const StreamFrame &frame, FrameForm form)
+{
+    const auto op = form == FrameForm::kBase64 ? opcode::text : opcode::binary;
+    auto message = std::make_shared<Message>(Message::con_msg_man_ptr(), op, 0);
+    std::string prefix;
+    if (form == FrameForm::kBase64)
+        message->get_raw_payload() = base64(frame.jpeg, frame.bytes);
+    else
+        message->set_payload(frame.jpeg, frame.bytes);
+    if (form == FrameForm::kV1) {
+        appendBigEndian(prefix, frame.sequence);
+        appendBigEndian(prefix, static_cast<std::uint64_t>(frame.captured_wall.count()));
+    }
+    const std::uint64_t size = prefix.size() + message->get_payload().size();
+    const ws::frame::basic_header basic(op, size, true, false);
+    const ws::frame::extended_header extended(size);
+    message->set_header(ws::frame::prepare_header(basic, extended) + prefix);
+    message->set_prepared(true);
+    return message;
+}
+
+// One connection, from its acceptance to its end.
+class Session : public ViewerConnection, public std::enable_shared_from_this<Session> {
+public:
+    Session(Connection connection, ViewerHost &host, Tickets &tickets, const std::vector<std::string> &origins)
+        : connection_(std::move(connection)), host_(host), tickets_(tickets), origins_(origins)
+    {
+    }
+
+    bool accept(); // the handshake; false: refused, the status is set
+    void open();
+    void receive(const MessagePtr &message);
+    void pinged()
+    {
+        withViewer([](ViewerEvents &viewer) { viewer.onPing(); });
+    }
+    void pong()
+    {
+        withViewer([](ViewerEvents &viewer) { viewer.onAlive(); });
+    }
+    void end();
+
+    void sendFrame(const FramePtr &frame, FrameForm form) override;
+    void sendText(const std::string &message) override { (void)connection_->send(message, opcode::text); }
+    void ping() override
+    {
+        ws::lib::error_code ignored; // an ended connection tells by itself
+        connection_->ping("", ignored);
+    }
+    void close(CloseCode code, std::string_view reason) override
+    {
+        ws::lib::error_code ignored;
+        connection_->close(static_cast<ws::close::status::value>(code), std::string(reason), ignored);
+    }
+
+private:
+    // Rides on a message that is being sent: dies when the last byte is written, or with the connection.
+    struct Flight {
+        FramePtr frame;
+        std::shared_ptr<Message> message;
+        std::weak_ptr<Session> session;
+
+        Flight(FramePtr f, std::shared_ptr<Message> m, std::weak_ptr<Session> s)
+            : frame(std::move(f)), message(std::move(m)), session(std::move(s))
+        {
+        }
+        Flight(const Flight &) = delete;
+        Flight &operator=(const Flight &) = delete;
+        ~Flight()
+        {
+            if (const auto alive = session.lock())
+                alive->withViewer([](ViewerEvents &viewer) { viewer.onFrameWritten(); });
+        }
+    };
+
+    template <class Call>
+    void withViewer(Call call)
+    {
+        if (const auto viewer = viewer_) // it may end the session
+            call(*viewer);
+    }
+    bool refuse(status_code::value status, const std::string &reason);
+    [[nodiscard]] bool hasTicket() const;
+
+    const Connection connection_;
+    ViewerHost &host_;
+    Tickets &tickets_;
+    const std::vector<std::string> &origins_;
+    std::shared_ptr<void> seat_;
+    std::shared_ptr<ViewerEvents> viewer_;
+    FrameForm form_ = FrameForm::kBase64;
+    double max_fps_ = 0.0;
+};
+
+bool Session::refuse(status_code::value status, const std::string &reason)
+{
+    connection_->set_status(status);
+    connection_->set_body(reason + "\n");
+    return false;
+}
+
+bool Session::hasTicket() const
+{
+    for (const auto &offered : connection_->get_requested_subprotocols()) {
+        const std::string_view text = offered;
+        if (text.substr(0, kTicketPrefix.size()) == kTicketPrefix)
+            return tickets_.redeem(text.substr(kTicketPrefix.size()), Tickets::Clock::now());
+    }
+    return false;
+}
+
+bool Session::accept()
+{
+    if (!http::originAllowed(connection_->get_request_header("Origin"), connection_->get_request_header("Host"),
+                             origins_))
+        return refuse(status_code::forbidden, "this page may not watch");
+    const std::string &target = connection_->get_request().get_uri();
+    if (http::path(target) == kTicketPath && !hasTicket())
+        return refuse(status_code::forbidden, "this ticket is void");
+    const auto format = http::queryValue(target, "format");
+    const auto fps = http::queryFps(target);
+    if ((format && *format != "jpeg" && *format != "base64") || !fps)
+        return refuse(status_code::bad_request, "format is jpeg or base64, fps 0 or at least 0.01");
+    if (format && *format == "jpeg")
+        form_ = FrameForm::kJpeg;
+    max_fps_ = *fps;
+    for (const auto &offered : connection_->get_requested_subprotocols()) {
+        if (offered == kSubprotocol) {
+            ws::lib::error_code ignored; // it was offered
+            connection_->select_subprotocol(offered, ignored);
+            form_ = FrameForm::kV1;
+        }
+    }
+    seat_ = host_.takeSeat();
+    if (!seat_) {
+        connection_->append_header("Retry-After", "10");
+        return refuse(status_code::service_unavailable, "too many viewers");
+    }
+    return true;
+}
+
+void Session::open()
+{
+    viewer_ = host_.join(shared_from_this(), form_, max_fps_);
+}
+
+void Session::receive(const MessagePtr &message)
+{
+    withViewer([&message](ViewerEvents &viewer) {
+        if (message->get_opcode() == opcode::text)
+            viewer.onText(message->get_payload());
+        else
+            viewer.onBinary();
+    });
+}
+
+void Session::end()
+{
+    seat_.reset();
+    if (const auto viewer = std::exchange(viewer_, nullptr))
+        viewer->onClosed();
+}
+
+void Session::sendFrame(const FramePtr &frame, FrameForm form)
+{
+    auto &prepared = frame->prepared[static_cast<std::size_t>(form)];
+    if (!prepared)
+        prepared = prepare(*frame, form);
+    auto message = std::const_pointer_cast<Message>(std::static_pointer_cast<const Message>(prepared));
+    const auto flight = std::make_shared<Flight>(frame, std::move(message), weak_from_this());
+    if (connection_->send(MessagePtr(flight, flight->message.get())))
+        flight->session.reset(); // not open: its end is told elsewhere
+}
+
+} // namespace
+
+class WebSocketServer::State : public std::enable_shared_from_this<State> {
+public:
+    State(asio::io_context &context, ViewerHost &host, Tickets &tickets, std::vector<std::string> origins)
+        : host_(host), tickets_(tickets), origins_(std::move(origins)), acceptor_(context), retry_(context)
+    {
+        server_.init_asio(&context);
+        server_.set_open_handshake_timeout(kHandshakeTimeout.count());
+        server_.set_max_http_body_size(0);
+        server_.set_user_agent("picam");
+    }
+
+    error_code listen(int fd)
+    {
+        error_code error;
+        acceptor_.assign(asio::local::stream_protocol(), fd, error);
+        if (!error)
+            acceptNext();
+        return error;
+    }
+
+    void stopAccepting()
+    {
+        error_code ignored;
+        acceptor_.close(ignored);
+        retry_.cancel();
+    }
+
+    void endAll()
+    {
+        for (const auto &session : std::exchange(sessions_, {}))
+            session->end();
+    }
+
+    [[nodiscard]] std::size_t size() const { return sessions_.size(); }
+
+private:
+    using Socket = asio::local::stream_protocol::socket;
+
+    void acceptNext()
+    {
+        acceptor_.async_accept([weak = weak_from_this()](const error_code &error, Socket socket) {
+            if (const auto self = weak.lock())
+                self->accepted(error, std::move(socket));
+        });
+    }
+
+    void accepted(const error_code &error, Socket socket)
+    {
+        if (!acceptor_.is_open())
+            return;
+        if (!error) {
+            start(std::move(socket));
+            acceptNext();
+            return;
+        }
+        log::warning("cannot accept a viewer: {}", error.message());
+        retry_.expires_after(kAcceptRetry);
+        retry_.async_wait([weak = weak_from_this()](const error_code &cancelled) {
+            const auto self = weak.lock();
+            if (self && !cancelled && self->acceptor_.is_open())
+                self->acceptNext();
+        });
+    }
+
+    void start(Socket socket)
+    {
+        error_code ignored; // a smaller buffer is better, not needed
+        socket.set_option(asio::socket_base::send_buffer_size(kSendBufferBytes), ignored);
+        const auto connection = server_.get_connection();
+        if (!connection)
+            return;
+        connection->get_raw_socket() = std::move(socket);
+        const auto session = std::make_shared<Session>(connection, host_, tickets_, origins_);
+        sessions_.insert(session);
+        // The connection outlives neither: it is asked only while the session is in the set.
+        const std::weak_ptr<Session> weak = session;
+        using Handle = ws::connection_hdl;
+        connection->set_validate_handler([weak](const Handle &) {
+            const auto self = weak.lock();
+            return self && self->accept();
+        });
+        connection->set_open_handler([weak](const Handle &) {
+            if (const auto self = weak.lock())
+                self->open();
+        });
+        connection->set_message_handler([weak](const Handle &, const MessagePtr &message) {
+            if (const auto self = weak.lock())
+                self->receive(message);
+        });
+        connection->set_ping_handler([weak](const Handle &, const std::string &) {
+            if (const auto self = weak.lock())
+                self->pinged();
+            return true;
+        });
+        connection->set_pong_handler([weak](const Handle &, const std::string &) {
+            if (const auto self = weak.lock())
+                self->pong();
+        });
+        const auto ended = [weak, state = weak_from_this()](const Handle &) {
+            const auto self = weak.lock();
+            if (!self)
+                return;
+            if (const auto alive = state.lock())
+                alive->sessions_.erase(self);
+            self->end();
+        };
+        connection->set_close_handler(ended);
+        connection->set_fail_handler(ended);
+        connection->start();
+    }
+
+    ViewerHost &host_;
+    Tickets &tickets_;
+    const std::vector<std::string> origins_;
+    Server server_;
+    asio::basic_socket_acceptor<asio::local::stream_protocol> acceptor_;
+    asio::steady_timer retry_;
+    std::set<std::shared_ptr<Session>> sessions_;
+};
+
+WebSocketServer::WebSocketServer(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+WebSocketServer::~WebSocketServer()
+{
+    state_->stopAccepting();
+    state_->endAll();
+}
+
+Expected<std::unique_ptr<WebSocketServer>> WebSocketServer::create(asio::io_context &context, int listen_fd,
+                                                                   ViewerHost &host, Tickets &tickets,
+                                                                   std::vector<std::string> origins)
+{
+    auto state = std::make_shared<State>(context, host, tickets, std::move(origins));
+    if (const auto error = state->listen(listen_fd))
+        return fail(ErrorKind::kIo, "cannot serve WebSockets: " + error.message());
+    return std::unique_ptr<WebSocketServer>(new WebSocketServer(std::move(state)));
+}
+
+void WebSocketServer::stopAccepting()
+{
+    state_->stopAccepting();
+}
+
+std::size_t WebSocketServer::connectionCount() const
+{
+    return state_->size();
+}
+
+} // namespace picam

@@ -1,0 +1,415 @@
+#include "streamd/pipeline/capture.h"
+
+#include "streamd/loop/event_loop.h"
+#include "tests/fakes/fake_source.h"
+#include "tests/fakes/temp_dir.h"
+
+#include <gtest/gtest.h>
+#include <thread>
+#include <unistd.h>
+
+namespace picam {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::FakeCamera;
+using testing::TempDir;
+
+constexpr auto kDeadline = 20s;
+
+// Keeps what the capture thread tells.
+class FakeSink : public CaptureSink {
+public:
+    void onPicture(const PicturePtr &picture) override { pictures.push_back(picture); }
+    void onCameraStatus(const CameraStatus &camera) override { states.push_back(camera); }
+
+    std::vector<PicturePtr> pictures;
+    std::vector<CameraStatus> states;
+};
+
+class CaptureTest : public ::testing::Test {
+protected:
+    CaptureTest()
+    {
+        settings.runtime_dir = dir.path();
+        settings.stream.fps = 10000.0; // the test's frames come as fast as it likes
+        settings.stream.size = camera.size;
+        settings.camera.stall = 200ms;
+        lock_path = settings.lockPath();
+        store = std::make_unique<FrameStore>(FrameStore::open(settings.storePath()).value());
+        start();
+    }
+    ~CaptureTest() override { capture->stop(); }
+
+    // Anew, with the settings as they are now.
+    void start()
+    {
+        if (capture)
+            capture->stop();
+        capture = std::make_unique<Capture>(
+            settings, [this] { return makeSource(); }, loop, *store, status,
+            [this](const std::string &why) {
+                const MutexLock lock(mutex);
+                given_up.push_back(why);
+            },
+            driver_patience);
+        capture->setSink(&sink);
+    }
+    [[nodiscard]] std::string gaveUp()
+    {
+        const MutexLock lock(mutex);
+        return given_up.empty() ? "" : given_up.front();
+    }
+
+    Expected<std::unique_ptr<Source>> makeSource()
+    {
+        ++opened;
+        while (driver_hangs)
+            std::this_thread::yield();
+        if (failures > 0) {
+            --failures;
+            return fail(failure,
+                        failure == ErrorKind::kCameraBusy ? "another program has the camera" : "no camera found");
+        }
+        return camera.makeSource();
+    }
+
+    // Runs the loop, with frames coming in, until the condition holds.
+    template <class Condition>
+    [[nodiscard]] bool until(Condition condition, bool frames = true)
+    {
+        const auto deadline = loop.now() + kDeadline;
+        const auto timer = loop.makeTimer();
+        bool held = false;
+        std::function<void()> look = [&] {
+            held = condition();
+            if (held || loop.now() >= deadline)
+                return loop.stop();
+            if (frames)
+                camera.emit();
+            timer->start(1ms, look);
+        };
+        timer->start(0ms, look);
+        loop.run();
+        return held;
+    }
+
+    [[nodiscard]] bool lockIsFree() const
+    {
+        const auto lock = CameraLock::tryTake(lock_path, "test");
+        return lock && *lock;
+    }
+    [[nodiscard]] CameraState lastState() const
+    {
+        return sink.states.empty() ? CameraState::kIdle : sink.states.back().state;
+    }
+    [[nodiscard]] StatusValues values() const { return status.values(loop.now()); }
+
+    TempDir dir;
+    FakeCamera camera;
+    std::atomic<int> opened{0};
+    std::atomic<int> failures{0};
+    std::atomic<bool> driver_hangs{false};
+    std::chrono::milliseconds driver_patience = Capture::kDriverPatience;
+    Mutex mutex;
+    std::vector<std::string> given_up PICAM_GUARDED_BY(mutex);
+    Settings settings;
+    ErrorKind failure = ErrorKind::kNoCamera;
+    EventLoop loop;
+    Status status{"1.0", "pi", loop.now()};
+    FakeSink sink;
+    std::string lock_path;
+    std::unique_ptr<FrameStore> store;
+    std::unique_ptr<Capture> capture;
+};
+
+TEST_F(CaptureTest, TouchesNothingUntilItIsWanted)
+{
+    EXPECT_TRUE(lockIsFree());
+    EXPECT_EQ(opened, 0);
+}
+
+TEST_F(CaptureTest, StreamsWhileItIsWanted)
+{
+    capture->want(true);
+    ASSERT_TRUE(until([&] { return sink.pictures.size() >= 3; }));
+    EXPECT_FALSE(lockIsFree());
+    ASSERT_EQ(sink.states.size(), 1U);
+    EXPECT_EQ(sink.states[0].state, CameraState::kStreaming);
+    EXPECT_EQ(sink.states[0].source, "fake");
+    EXPECT_EQ(sink.states[0].size, camera.size);
+    EXPECT_EQ(sink.pictures[0]->jpeg.at(0), 0xFF);
+    EXPECT_EQ(sink.pictures[0]->size, camera.size);
+    EXPECT_TRUE(sink.pictures[0]->settled || sink.pictures[2]->settled);
+
+    capture->want(false);
+    ASSERT_TRUE(camera.waitOpen(false));
+    ASSERT_TRUE(until([&] { return lockIsFree(); }, false));
+    EXPECT_EQ(camera.lent(), 0);
+    EXPECT_EQ(values().camera_starts, 1U);
+}
+
+TEST_F(CaptureTest, PublishesEveryPictureWithItsTag)
+{
+    capture->want(true);
+    ASSERT_TRUE(until([&] { return sink.pictures.size() >= 2; }));
+    const auto newest = store->newest();
+    ASSERT_TRUE(newest && *newest);
+    EXPECT_TRUE((**newest).tag.stream);
+    EXPECT_FALSE((**newest).tag.still_size);
+    EXPECT_EQ((**newest).tag.interval, std::chrono::microseconds(33333)) << "no more often than the camera gives them";
+    EXPECT_GE((**newest).picture->sequence, sink.pictures[1]->sequence);
+    EXPECT_GT(sink.pictures[1]->sequence, sink.pictures[0]->sequence);
+}
+
+TEST_F(CaptureTest, SequencesGoOnAcrossOpenings)
+{
+    capture->want(true);
+    ASSERT_TRUE(until([&] { return !sink.pictures.empty(); }));
+    capture->want(false);
+    ASSERT_TRUE(camera.waitOpen(false));
+    const auto last = sink.pictures.back()->sequence;
+    sink.pictures.clear();
+    capture->want(true);
+    ASSERT_TRUE(until([&] { return !sink.pictures.empty(); }));
+    EXPECT_GT(sink.pictures.front()->sequence, last);
+}
+
+TEST_F(CaptureTest, NothingArrivesAfterItIsNoLongerWanted)
+{
+    capture->want(true);
+    ASSERT_TRUE(camera.waitOpen(true));
+    // Pictures are made, and posted; the loop has not run.
+    while (values().encoded < 3)
+        camera.emit();
+    capture->want(false);
+    ASSERT_TRUE(camera.waitOpen(false));
+    bool ran = false;
+    ASSERT_TRUE(until([&] { return std::exchange(ran, true); }, false));
+    EXPECT_TRUE(sink.pictures.empty());
+    EXPECT_TRUE(sink.states.empty());
+}
+
+TEST_F(CaptureTest, AChangeOfMindKeepsTheCameraAndTellsAgain)
+{
+    capture->want(true);
+    ASSERT_TRUE(until([&] { return !sink.pictures.empty(); }));
+    sink.states.clear();
+    capture->want(false);
+    capture->want(true);
+    ASSERT_TRUE(until([&] { return !sink.states.empty(); }));
+    EXPECT_EQ(lastState(), CameraState::kStreaming);
+}
+
+// A program that knows nothing of our lock has the device itself.
+TEST_F(CaptureTest, ADeviceInUseElsewhereIsSaidAndTriedAgain)
+{
+    failures = 2;
+    failure = ErrorKind::kCameraBusy;
+    capture->want(true);
+    ASSERT_TRUE(until([&] { return lastState() == CameraState::kUnavailable; }));
+    EXPECT_EQ(sink.states.back().reason, "another program has the camera");
+    EXPECT_TRUE(sink.pictures.empty());
+    ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
+    EXPECT_EQ(opened, 3);
+}
+
+TEST_F(CaptureTest, ACameraThatIsNotThereIsTriedAgain)
+{
+    failures = 2;
+    capture->want(true);
+    ASSERT_TRUE(until([&] { return !sink.states.empty(); }));
+    EXPECT_EQ(sink.states[0].state, CameraState::kUnavailable);
+    EXPECT_EQ(sink.states[0].reason, "no camera found");
+    EXPECT_TRUE(lockIsFree()) << "others may have it meanwhile";
+    ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
+    EXPECT_EQ(opened, 3);
+    EXPECT_EQ(values().camera_failures, 2U);
+}
+
+TEST_F(CaptureTest, GivingUpDoesNotWaitForTheNextTry)
+{
+    failures = 1000;
+    capture->want(true);
+    ASSERT_TRUE(until([&] { return values().camera_failures >= 3; }, false)); // the next is a second away
+    const auto before = loop.now();
+    capture->stop();
+    EXPECT_LT(loop.now() - before, 400ms);
+}
+
+TEST_F(CaptureTest, ACameraThatStallsOnceIsStartedAgainAndNobodyHearsOfIt)
+{
+    capture->want(true);
+    ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
+    ASSERT_TRUE(until([&] { return camera.starts() == 2; }, false));
+    sink.pictures.clear();
+    ASSERT_TRUE(until([&] { return !sink.pictures.empty(); }));
+    for (const CameraStatus &state : sink.states)
+        EXPECT_EQ(state.state, CameraState::kStreaming) << state.reason;
+}
+
+TEST_F(CaptureTest, ACameraThatStallsOnIsOpenedAnewAndViewersHearWhy)
+{
+    capture->want(true);
+    ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
+    ASSERT_TRUE(until([&] { return lastState() == CameraState::kUnavailable; }, false));
+    EXPECT_NE(sink.states.back().reason.find("no frame"), std::string::npos) << sink.states.back().reason;
+    EXPECT_EQ(camera.starts(), 2);
+    ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
+    EXPECT_EQ(camera.starts(), 3);
+    EXPECT_EQ(gaveUp(), "");
+}
+
+TEST_F(CaptureTest, ACameraThatNeverGivesAFrameIsLeftToAFreshProcess)
+{
+    capture->want(true);
+    ASSERT_TRUE(until([&] { return !gaveUp().empty(); }, false));
+    EXPECT_EQ(camera.starts(), Capture::kMaxHangs);
+    EXPECT_NE(gaveUp().find("4 times in a row"), std::string::npos) << gaveUp();
+    EXPECT_EQ(lastState(), CameraState::kUnavailable);
+}
+
+TEST_F(CaptureTest, ACameraThatIsNotThereIsWaitedForAsLongAsItTakes)
+{
+    failures = 2 * Capture::kMaxHangs;
+    settings.camera.stall = 10s;
+    start();
+    capture->want(true);
+    ASSERT_TRUE(until([&] { return opened >= 5; }));
+    EXPECT_EQ(gaveUp(), "");
+}
+
+TEST_F(CaptureTest, ADriverThatDoesNotComeBackIsLeftToAFreshProcess)
+{
+    driver_patience = 50ms;
+    driver_hangs = true;
+    start();
+    capture->want(true);
+    EXPECT_TRUE(until([&] { return !gaveUp().empty(); }));
+    driver_hangs = false;
+    EXPECT_EQ(gaveUp(), "the camera's driver does not come back: opening the camera");
+    ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
+    // One that does come back is nobody's business.
+    ASSERT_TRUE(until([begun = loop.now(), this] { return loop.now() - begun > 2 * driver_patience; }));
+    const MutexLock lock(mutex);
+    EXPECT_EQ(given_up.size(), 1U);
+}
+
+TEST_F(CaptureTest, WorkersKeepTheOrderOfTheFrames)
+{
+    settings.stream.workers = 4;
+    camera.size = settings.stream.size = {320, 240};
+    settings.camera.stall = 10s;
+    start();
+    capture->want(true);
+    ASSERT_TRUE(camera.waitOpen(true));
+    std::atomic<bool> enough{false};
+    std::thread feeder([&] {
+        while (!enough)
+            camera.emit(); // as fast as it goes: all workers are behind
+    });
+    EXPECT_TRUE(until([&] { return sink.pictures.size() >= 300; }, false));
+    enough = true;
+    feeder.join();
+    for (std::size_t i = 1; i < sink.pictures.size(); ++i) {
+        EXPECT_GT(sink.pictures[i]->sequence, sink.pictures[i - 1]->sequence);
+        EXPECT_GE(sink.pictures[i]->captured, sink.pictures[i - 1]->captured);
+    }
+    capture->want(false);
+    ASSERT_TRUE(camera.waitOpen(false));
+    // The one that lies in the slot goes back after the camera has stopped.
+    EXPECT_TRUE(until([&] { return camera.lent() == 0; }, false));
+}
+
+// Which thread meets the error first must not matter.
+TEST_F(CaptureTest, WorkersEndTogetherWhenTheCameraFails)
+{
+    settings.stream.workers = 3;
+    settings.camera.stall = 10s;
+    start();
+    capture->want(true);
+    for (int round = 0; round < 3; ++round) {
+        ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
+        ASSERT_TRUE(camera.fail({ErrorKind::kCameraFailed, "the cable fell out"}));
+        ASSERT_TRUE(until([&] { return lastState() == CameraState::kUnavailable; }));
+        EXPECT_EQ(sink.states.back().reason, "the cable fell out");
+    }
+}
+
+TEST_F(CaptureTest, ACameraThatFailsIsReopened)
+{
+    capture->want(true);
+    ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
+    ASSERT_TRUE(camera.fail({ErrorKind::kCameraFailed, "the cable fell out"}));
+    ASSERT_TRUE(until([&] { return lastState() == CameraState::kUnavailable; }, false)); // no frame follows an error
+    EXPECT_EQ(sink.states.back().reason, "the cable fell out");
+    ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
+}
+
+TEST_F(CaptureTest, AsksWhoHasTheCameraAndTakesItWhenItIsGivenUp)
+{
+    auto theirs = CameraLock::tryTake(lock_path, "picam-snapshot");
+    ASSERT_TRUE(theirs && *theirs);
+    const auto wish = store->value(FrameStore::Word::kCameraWish);
+    capture->want(true);
+    ASSERT_TRUE(until([&] { return store->value(FrameStore::Word::kCameraWish) != wish; }));
+    EXPECT_EQ(opened, 0);
+    theirs->reset();
+    store->signal(FrameStore::Word::kEvent);
+    ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
+    EXPECT_EQ(sink.states.size(), 1U) << "a short wait is nobody's business";
+}
+
+TEST_F(CaptureTest, AHolderThatWasKilledSaysNothing)
+{
+    auto theirs = CameraLock::tryTake(lock_path, "picam-snapshot");
+    ASSERT_TRUE(theirs && *theirs);
+    capture->want(true);
+    ASSERT_TRUE(until([&] { return lastState() == CameraState::kUnavailable; }));
+    EXPECT_EQ(sink.states.back().reason, "the camera is in use by picam-snapshot " + std::to_string(::getpid()));
+    theirs->reset();
+    ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
+}
+
+TEST_F(CaptureTest, WaitingForTheLockEndsAtOnce)
+{
+    auto theirs = CameraLock::tryTake(lock_path, "picam-snapshot");
+    ASSERT_TRUE(theirs && *theirs);
+    const auto wish = store->value(FrameStore::Word::kCameraWish);
+    capture->want(true);
+    ASSERT_TRUE(until([&] { return store->value(FrameStore::Word::kCameraWish) != wish; }));
+    const auto before = loop.now();
+    capture->stop();
+    EXPECT_LT(loop.now() - before, 400ms);
+}
+
+TEST_F(CaptureTest, GivingTheCameraUpWakesWhoeverWaitsForIt)
+{
+    capture->want(true);
+    ASSERT_TRUE(until([&] { return !sink.pictures.empty(); }));
+    capture->want(false);
+    ASSERT_TRUE(camera.waitOpen(false));
+    // As another program does it: look at the word, try the lock, wait for the word.
+    const auto deadline = loop.now() + kDeadline;
+    while (loop.now() < deadline) {
+        const auto seen = store->value(FrameStore::Word::kEvent);
+        if (lockIsFree())
+            return;
+        store->waitChanged(FrameStore::Word::kEvent, seen, deadline);
+    }
+    FAIL() << "nobody said that the camera is free";
+}
+
+TEST_F(CaptureTest, LessIsEncodedWhenNobodyTakesMore)
+{
+    capture->want(true);
+    capture->setDemand(CameraSwitch::kNobody);
+    ASSERT_TRUE(until([&] { return values().captured >= 100; }));
+    EXPECT_GE(values().encoded, 1U);
+    EXPECT_LE(values().encoded, values().captured / 2) << "the store is kept fresh, and no more";
+    EXPECT_GE(values().paced, values().captured / 2);
+    EXPECT_LE(camera.lent(), 1) << "frames left out go back at once";
+}
+
+} // namespace
+} // namespace picam

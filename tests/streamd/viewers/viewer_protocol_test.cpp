@@ -1,0 +1,113 @@
+#include "streamd/viewers/viewer_protocol.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+namespace picam::protocol {
+namespace {
+
+using nlohmann::json;
+
+template <class Message>
+Message parsedAs(std::string_view text)
+{
+    const auto message = parse(text);
+    if (!message) {
+        ADD_FAILURE() << text << ": " << message.error().reason;
+        return {};
+    }
+    const auto *wanted = std::get_if<Message>(&*message);
+    EXPECT_NE(wanted, nullptr) << text;
+    return wanted != nullptr ? *wanted : Message{};
+}
+
+TEST(ViewerProtocol, KnowsItsMessages)
+{
+    EXPECT_EQ(parsedAs<Ack>(R"({"type":"ack","sequence":4711})").sequence, 4711U);
+    EXPECT_EQ(parsedAs<Ack>(R"({"type":"ack","sequence":18446744073709551615})").sequence, 18446744073709551615U);
+    EXPECT_EQ(parsedAs<Rate>(R"({"type":"rate","fps":2.5})").fps, 2.5);
+    EXPECT_EQ(parsedAs<Rate>(R"({"type":"rate","fps":0})").fps, 0.0);
+    parsedAs<Pause>(R"({"type":"pause"})");
+    parsedAs<Resume>(R"( {"more":[1,{"a":2}],"type":"resume"} )");
+    EXPECT_EQ(parsedAs<Ping>(R"({"type":"ping","t":1234.5})").t, "1234.5");
+    EXPECT_EQ(parsedAs<Ping>(R"({"type":"ping","t":-7})").t, "-7");
+}
+
+struct Bad {
+    const char *text;
+    CloseCode code;
+};
+class ViewerProtocolBad : public ::testing::TestWithParam<Bad> {};
+
+TEST_P(ViewerProtocolBad, IsRefused)
+{
+    const auto message = parse(GetParam().text);
+    ASSERT_FALSE(message.has_value()) << GetParam().text;
+    EXPECT_EQ(message.error().code, GetParam().code) << GetParam().text;
+    EXPECT_FALSE(message.error().reason.empty());
+    EXPECT_LE(message.error().reason.size(), 123U) << "a close frame holds no more";
+}
+
+constexpr auto kNoJson = CloseCode::kInvalidPayload;
+constexpr auto kNonsense = CloseCode::kPolicyViolation;
+INSTANTIATE_TEST_SUITE_P(
+    Table, ViewerProtocolBad,
+    ::testing::Values(
+        Bad{"", kNoJson}, Bad{"hello", kNoJson}, Bad{"{", kNoJson}, Bad{"[]", kNoJson}, Bad{"null", kNoJson},
+        Bad{"17", kNoJson}, Bad{R"({"type":"pause"}x)", kNoJson}, Bad{R"({"type":"pause"}{"type":"pause"})", kNoJson},
+        Bad{"{\"type\":\"pa\xff\"}", kNoJson}, Bad{R"({"type":"ack","sequence":1e999})", kNoJson}, Bad{"{}", kNonsense},
+        Bad{R"({"type":1})", kNonsense}, Bad{R"({"type":null})", kNonsense}, Bad{R"({"type":"hello"})", kNonsense},
+        Bad{R"({"type":"PAUSE"})", kNonsense}, Bad{R"({"type":"ack"})", kNonsense},
+        Bad{R"({"type":"ack","sequence":"1"})", kNonsense}, Bad{R"({"type":"ack","sequence":0})", kNonsense},
+        Bad{R"({"type":"ack","sequence":-1})", kNonsense}, Bad{R"({"type":"ack","sequence":1.5})", kNonsense},
+        Bad{R"({"type":"ack","sequence":1e3})", kNonsense},
+        Bad{R"({"type":"ack","sequence":18446744073709551616})", kNonsense},
+        Bad{R"({"type":"ack","sequence":null})", kNonsense}, Bad{R"({"type":"ack","sequence":true})", kNonsense},
+        Bad{R"({"type":"rate"})", kNonsense}, Bad{R"({"type":"rate","fps":-1})", kNonsense},
+        Bad{R"({"type":"rate","fps":0.001})", kNonsense}, Bad{R"({"type":"rate","fps":"5"})", kNonsense},
+        Bad{R"({"type":"ping"})", kNonsense}, Bad{R"({"type":"ping","t":"now"})", kNonsense},
+        Bad{R"({"type":"ping","t":{"a":1}})", kNonsense}));
+
+TEST(ViewerProtocol, DeepNestingIsNoCrash)
+{
+    const std::string deep = R"({"type":"pause","x":)" + std::string(2000, '[') + std::string(2000, ']') + "}";
+    (void)parse(deep);
+    (void)parse(std::string(4000, '['));
+    parsedAs<Pause>(R"({"x":[[[[[[[[[[[[1]]]]]]]]]]]],"type":"pause"})");
+}
+
+TEST(ViewerProtocol, ComposesHello)
+{
+    const auto message = json::parse(hello({"1.2.3", "pi", {640, 480}, 30.0}));
+    EXPECT_EQ(message, json::parse(R"({"type":"hello","version":"1.2.3","instance":"pi",
+                                       "size":{"width":640,"height":480},"fps":30.0})"));
+}
+
+TEST(ViewerProtocol, ComposesState)
+{
+    CameraStatus camera;
+    camera.state = CameraState::kStarting;
+    EXPECT_EQ(json::parse(state(camera)), json::parse(R"({"type":"state","state":"starting"})"));
+    camera = {CameraState::kUnavailable, "no \"camera\"", {}, {}, 0.0};
+    EXPECT_EQ(json::parse(state(camera)),
+              json::parse(R"({"type":"state","state":"unavailable","reason":"no \"camera\""})"));
+    camera = {CameraState::kStreaming, {}, "imx708", {480, 640}, 15.0};
+    EXPECT_EQ(json::parse(state(camera)), json::parse(R"({"type":"state","state":"streaming","source":"imx708",
+                                                          "size":{"width":480,"height":640},"fps":15.0})"));
+}
+
+TEST(ViewerProtocol, StateOfACameraThatSpeaksNoUtf8IsStillJson)
+{
+    const CameraStatus camera{CameraState::kUnavailable, "cam\xff", {}, {}, 0.0};
+    EXPECT_EQ(json::parse(state(camera))["state"], "unavailable");
+}
+
+TEST(ViewerProtocol, PongEchoes)
+{
+    const auto message =
+        json::parse(pong(parsedAs<Ping>(R"({"type":"ping","t":12.25})"), std::chrono::microseconds(99)));
+    EXPECT_EQ(message, json::parse(R"({"type":"pong","t":12.25,"server_time_us":99})"));
+}
+
+} // namespace
+} // namespace picam::protocol

@@ -1,0 +1,268 @@
+#include "streamd/viewers/viewer.h"
+
+#include "tests/streamd/fakes.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace picam {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using testing::FakeConnection;
+using testing::FakeScheduler;
+using ::testing::IsEmpty;
+
+class FakeOwner : public ViewerOwner {
+public:
+    void onDemandChanged() override { ++demand_changes; }
+    void onResumed(Viewer &) override { ++resumed; }
+    void onViewerClosed(Viewer &) override { ++closed; }
+
+    int demand_changes = 0;
+    int resumed = 0;
+    int closed = 0;
+};
+
+class ViewerTest : public ::testing::Test {
+protected:
+    Viewer &make(FrameForm form, double max_fps = 0.0)
+    {
+        viewer = std::make_unique<Viewer>(connection, form, max_fps, ViewerLimits{}, time, status, owner);
+        return *viewer;
+    }
+    void offer(std::chrono::milliseconds after = 33ms)
+    {
+        time.pass(after);
+        auto frame = std::make_shared<StreamFrame>();
+        frame->sequence = ++sequence;
+        frame->bytes = 1000;
+        frame->captured = time.now();
+        viewer->offer(frame);
+    }
+    void ack(std::uint64_t of) { viewer->onText(R"({"type":"ack","sequence":)" + std::to_string(of) + "}"); }
+    [[nodiscard]] CloseCode closeCode() const
+    {
+        return connection->closes.size() == 1 ? connection->closes[0].first : CloseCode{};
+    }
+
+    FakeScheduler time;
+    Status status{"1.0", "pi", time.now()};
+    FakeOwner owner;
+    std::shared_ptr<FakeConnection> connection = std::make_shared<FakeConnection>();
+    std::unique_ptr<Viewer> viewer;
+    std::uint64_t sequence = 0;
+};
+
+TEST_F(ViewerTest, V1WaitsForTheAcknowledgementAndSendsTheNewest)
+{
+    make(FrameForm::kV1);
+    offer();
+    viewer->onFrameWritten();
+    offer();
+    offer();
+    EXPECT_THAT(connection->frames, ElementsAre(1));
+    ack(1);
+    EXPECT_THAT(connection->frames, ElementsAre(1, 3));
+    EXPECT_EQ(status.values(time.now()).skipped, 1U);
+}
+
+TEST_F(ViewerTest, V1AcknowledgedBeforeTheWriteIsReportedWaitsForIt)
+{
+    make(FrameForm::kV1);
+    offer();
+    offer();
+    ack(1);
+    EXPECT_THAT(connection->frames, ElementsAre(1)) << "one write at a time";
+    viewer->onFrameWritten();
+    EXPECT_THAT(connection->frames, ElementsAre(1, 2));
+}
+
+TEST_F(ViewerTest, V1WindowOpensOnALongWay)
+{
+    make(FrameForm::kV1);
+    // Acknowledgements come 100 ms after the frames: three frame times.
+    std::deque<std::pair<std::uint64_t, std::chrono::steady_clock::time_point>> on_way;
+    std::size_t acknowledged = 0;
+    for (int i = 0; i < 300; ++i) {
+        offer();
+        while (acknowledged + on_way.size() < connection->frames.size()) {
+            on_way.emplace_back(connection->frames[acknowledged + on_way.size()], time.now());
+            viewer->onFrameWritten();
+        }
+        while (!on_way.empty() && time.now() - on_way.front().second >= 99ms) {
+            ack(on_way.front().first);
+            on_way.pop_front();
+            ++acknowledged;
+        }
+    }
+    EXPECT_GE(viewer->flow().window(), 3.0);
+    EXPECT_GE(connection->frames.size(), 250U);
+    EXPECT_THAT(connection->closes, IsEmpty());
+}
+
+TEST_F(ViewerTest, RateThins)
+{
+    make(FrameForm::kV1);
+    viewer->onText(R"({"type":"rate","fps":10})");
+    EXPECT_EQ(owner.demand_changes, 1);
+    for (int i = 0; i < 30; ++i) {
+        offer();
+        if (!connection->frames.empty() && connection->frames.back() == sequence) {
+            viewer->onFrameWritten();
+            ack(sequence);
+        }
+    }
+    EXPECT_NEAR(static_cast<double>(connection->frames.size()), 10, 1);
+}
+
+TEST_F(ViewerTest, NonsenseCloses)
+{
+    make(FrameForm::kV1).onText("hello?");
+    EXPECT_EQ(closeCode(), CloseCode::kInvalidPayload);
+    offer();
+    EXPECT_THAT(connection->frames, IsEmpty()) << "nothing follows a goodbye";
+    viewer->onText(R"({"type":"ping","t":1})");
+    EXPECT_THAT(connection->texts, IsEmpty());
+}
+
+TEST_F(ViewerTest, AckOfAFrameNeverSentCloses)
+{
+    make(FrameForm::kV1);
+    offer();
+    ack(2);
+    EXPECT_EQ(closeCode(), CloseCode::kPolicyViolation);
+}
+
+TEST_F(ViewerTest, BinaryCloses)
+{
+    make(FrameForm::kV1).onBinary();
+    EXPECT_EQ(closeCode(), CloseCode::kUnsupportedData);
+}
+
+TEST_F(ViewerTest, PlainViewersMaySayWhatTheyLike)
+{
+    make(FrameForm::kBase64).onText("hello?");
+    EXPECT_THAT(connection->closes, IsEmpty());
+}
+
+TEST_F(ViewerTest, TooManyMessagesClose)
+{
+    make(FrameForm::kBase64);
+    for (int i = 0; i < 64; ++i)
+        viewer->onText("hello?");
+    EXPECT_THAT(connection->closes, IsEmpty());
+    viewer->onPing();
+    EXPECT_EQ(closeCode(), CloseCode::kPolicyViolation);
+}
+
+TEST_F(ViewerTest, AFewMessagesAFrameAreFine)
+{
+    make(FrameForm::kV1);
+    for (int i = 0; i < 300; ++i) {
+        offer();
+        viewer->onFrameWritten();
+        ack(sequence);
+        for (int j = 0; j < 3; ++j)
+            viewer->onText(R"({"type":"ping","t":1})");
+    }
+    EXPECT_THAT(connection->closes, IsEmpty());
+    EXPECT_EQ(connection->frames.size(), 300U);
+}
+
+TEST_F(ViewerTest, PongEchoesTheTime)
+{
+    make(FrameForm::kV1).onText(R"({"type":"ping","t":42.5})");
+    ASSERT_EQ(connection->texts.size(), 1U);
+    EXPECT_EQ(connection->texts[0]["t"], 42.5);
+    const auto wall =
+        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch());
+    EXPECT_NEAR(connection->texts[0]["server_time_us"].get<double>(), static_cast<double>(wall.count()), 60e6);
+}
+
+TEST_F(ViewerTest, SilentViewerIsClosed)
+{
+    make(FrameForm::kV1);
+    offer();
+    viewer->onFrameWritten();
+    time.pass(9999ms);
+    viewer->onText(R"({"type":"ping","t":1})"); // talk is no acknowledgement
+    viewer->checkTimeouts();
+    EXPECT_THAT(connection->closes, IsEmpty());
+    time.pass(1ms);
+    viewer->checkTimeouts();
+    EXPECT_EQ(closeCode(), CloseCode::kPolicyViolation);
+}
+
+TEST_F(ViewerTest, PausedViewerOwesNoAcknowledgement)
+{
+    make(FrameForm::kV1);
+    offer();
+    viewer->onFrameWritten();
+    viewer->onText(R"({"type":"pause"})");
+    for (int i = 0; i < 120; ++i) {
+        time.pass(1s);
+        viewer->checkTimeouts();
+        viewer->onAlive(); // it answers pings
+    }
+    EXPECT_THAT(connection->closes, IsEmpty());
+    viewer->onText(R"({"type":"resume"})");
+    EXPECT_EQ(owner.resumed, 1);
+    offer();
+    EXPECT_THAT(connection->frames, ElementsAre(1, 2)) << "the window is free";
+}
+
+TEST_F(ViewerTest, DeadPeerIsFoundByPings)
+{
+    make(FrameForm::kJpeg);
+    time.pass(19s);
+    viewer->checkTimeouts();
+    EXPECT_EQ(connection->pings, 0);
+    time.pass(1s);
+    viewer->checkTimeouts();
+    EXPECT_EQ(connection->pings, 1);
+    viewer->onAlive();
+    time.pass(20s);
+    viewer->checkTimeouts();
+    EXPECT_EQ(connection->pings, 2);
+    time.pass(39s);
+    viewer->checkTimeouts();
+    EXPECT_THAT(connection->closes, IsEmpty());
+    time.pass(1s);
+    viewer->checkTimeouts();
+    EXPECT_EQ(closeCode(), CloseCode::kPolicyViolation);
+    EXPECT_EQ(connection->pings, 2);
+}
+
+TEST_F(ViewerTest, AWriteThatNeverEndsCloses)
+{
+    make(FrameForm::kMultipart);
+    offer();
+    time.pass(59s);
+    offer(); // newer frames do not give it more time
+    viewer->checkTimeouts();
+    EXPECT_THAT(connection->closes, IsEmpty());
+    time.pass(1s);
+    viewer->checkTimeouts();
+    EXPECT_EQ(connection->closes.size(), 1U);
+}
+
+TEST_F(ViewerTest, EndsOnceAndCountsItself)
+{
+    make(FrameForm::kV1);
+    EXPECT_EQ(status.values(time.now()).viewers[static_cast<std::size_t>(FrameForm::kV1)], 1U);
+    viewer->onClosed();
+    viewer->onClosed();
+    EXPECT_EQ(owner.closed, 1);
+    EXPECT_EQ(status.values(time.now()).viewers[static_cast<std::size_t>(FrameForm::kV1)], 0U);
+    viewer->onFrameWritten(); // of a message that died with the connection
+    offer();
+    viewer->checkTimeouts();
+    viewer->close(CloseCode::kGoingAway, "");
+    EXPECT_THAT(connection->frames, IsEmpty());
+    EXPECT_THAT(connection->closes, IsEmpty());
+}
+
+} // namespace
+} // namespace picam
