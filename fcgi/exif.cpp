@@ -170,7 +170,7 @@ std::shared_ptr<const Exif> ExifCache::of(const PicturePtr &picture)
     if (picture_.lock() != picture) {
         picture_ = picture;
         exif_.reset();
-        if (const std::size_t offset = exifOffset(picture->jpeg); offset != 0)
+        if (const std::size_t offset = exifOffset(picture->bytes); offset != 0)
             exif_ = std::make_shared<const Exif>(Exif{exifSegment(*picture), offset});
     }
     return exif_;

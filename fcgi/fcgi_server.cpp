@@ -98,7 +98,7 @@ void sendResponse(int fd, int request, const StillResponse &response)
     std::array<Run, 4> runs{{{reinterpret_cast<const unsigned char *>(response.head.data()), response.head.size()},
                              {text, response.text.size()}}};
     if (response.picture) {
-        const auto &jpeg = response.picture->jpeg;
+        const auto &jpeg = response.picture->bytes;
         const std::size_t before = response.exif ? response.exif->offset : 0;
         runs[1] = {jpeg.data(), before};
         if (response.exif)

@@ -3,11 +3,12 @@
 #include "core/base/log.h"
 #include "core/base/program.h"
 #include "core/base/runtime_dir.h"
+#include "core/base/service_notify.h"
 #include "core/base/settings.h"
 #include "core/camera/source.h"
 #include "core/store/frame_store.h"
 #include "fcgi/fcgi_server.h"
-#include "fcgi/still_camera.h"
+#include "fcgi/still_capture.h"
 #include "fcgi/still_response.h"
 #include "fcgi/stills.h"
 
@@ -23,7 +24,10 @@ Expected<void> serve(const Settings &settings, const sigset_t &signals)
 {
     if (auto done = prepareRuntimeDir(settings.runtime_dir); !done)
         return done;
-    auto store = FrameStore::open(settings.storePath());
+    auto requests = CameraRequests::open(settings.storePath());
+    if (!requests)
+        return tl::unexpected<Error>(std::move(requests.error()));
+    auto store = FrameStore::open(settings.storePath(), *requests);
     if (!store)
         return tl::unexpected<Error>(std::move(store.error()));
 
@@ -37,8 +41,9 @@ Expected<void> serve(const Settings &settings, const sigset_t &signals)
         listen_fd = socket->fd();
     }
 
-    const auto camera = StillCamera::create(settings, *store, [&settings] { return createSource(settings.camera); });
-    const Stills stills(settings, *store, *camera);
+    StillCapture capture(
+        settings, *store, *requests, [&settings] { return createSource(settings.camera); }, giveUp);
+    const Stills stills(settings, *store, *requests, capture);
     ExifCache exifs;
     auto server = FcgiServer::create(listen_fd, settings.snapshot.threads, [&](const StillRequest &request) {
         const Expected<Still> still = wantsPicture(request) ? stills.get() : Expected<Still>(Still{});
@@ -53,11 +58,13 @@ Expected<void> serve(const Settings &settings, const sigset_t &signals)
         return tl::unexpected<Error>(std::move(server.error()));
     log::info("ready: stills of {} on {}", settings.snapshot.size.toString(),
               socket ? settings.snapshotSocketPath() : "the inherited socket");
+    notifyService("READY=1");
 
     int signal = 0;
     ::sigwait(&signals, &signal);
     log::info("stopping");
-    camera->stop(); // first: whoever waits for a picture is told, so that the server's threads end
+    notifyService("STOPPING=1");
+    capture.stop(); // first: whoever waits for a picture is told, so that the server's threads end
     return {};
 }
 

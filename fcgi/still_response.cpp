@@ -118,7 +118,7 @@ StillResponse respond(const StillRequest &request, const Expected<Still> &still,
     const Picture &picture = *still->picture;
     // The length tells a still from the stream's frame beside it, and one with EXIF from one without.
     const std::string tag = fmt::format("\"{:x}-{:x}-{:x}{}\"", picture.sequence, millisecondsOf(picture.captured_wall),
-                                        picture.jpeg.size(), exif ? "e" : "");
+                                        picture.bytes.size(), exif ? "e" : "");
     const std::string modified = httpDate(picture.captured_wall);
     const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now - picture.captured).count();
     const std::string about = fmt::format(
@@ -134,7 +134,7 @@ StillResponse respond(const StillRequest &request, const Expected<Still> &still,
     }
     response.head = fmt::format("Status: 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n{}"
                                 "Content-Disposition: inline; filename=\"{}-{}.jpg\"\r\n\r\n",
-                                picture.jpeg.size() + (exif ? exif->segment.size() : 0), about, instance,
+                                picture.bytes.size() + (exif ? exif->segment.size() : 0), about, instance,
                                 fileTime(picture.captured_wall));
     if (!head_only) {
         response.picture = still->picture;

@@ -9,10 +9,12 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Waiting ends with the holder's word; a holder that died says none, so look again from time to time.
+// Waiting ends with the holder's notification; a holder that died sends none, so look again from time to time.
 constexpr auto kHolderCheck = std::chrono::milliseconds(250);
-// A still output that gives nothing for so long is taken as broken: the stream's frame is better than none.
-constexpr auto kStillPatience = std::chrono::seconds(2);
+// A still output that gives nothing in this time is taken as broken: the stream's frame is better than none.
+constexpr auto kStillOutputTimeout = std::chrono::seconds(2);
+// A stream slower than this has no picture of now by itself: one is requested.
+constexpr auto kMaxStreamInterval = std::chrono::milliseconds(200);
 
 // A stream that goes on has published its next frame by then.
 MonotonicTime nextIsDue(const StoredPicture &entry)
@@ -32,21 +34,22 @@ Expected<Still> Stills::fromStore(MonotonicTime asked) const
         return fail(ErrorKind::kTimeout, "no picture in the frame store");
     const Picture &known = *(*entry)->picture;
     const StoreTag &tag = (*entry)->tag;
-    const auto patience = std::min<Clock::duration>(kStillPatience, settings_.snapshot.deadline / 2);
-    if (tag.stream && tag.still_offered && Clock::now() - asked < patience) {
+    const auto timeout = std::min<Clock::duration>(kStillOutputTimeout, settings_.snapshot.deadline / 2);
+    const auto interval = std::min<Clock::duration>(tag.interval, kMaxStreamInterval);
+    if (tag.stream && tag.still_offered && Clock::now() - asked < timeout) {
         const auto still = store_.newestEntry(FrameStore::Kind::kStillSize);
-        if (!still || !*still || (*still)->picture->captured + tag.interval < asked)
+        if (!still || !*still || (*still)->picture->captured + interval < asked)
             return fail(ErrorKind::kTimeout, "the still beside the stream is not ready");
         return copied(FrameStore::Kind::kStillSize, *(*still)->picture, StillOrigin::kStream);
     }
     if (tag.stream) {
-        const bool fresh = known.captured + tag.interval >= asked;
-        const bool settled = known.settled || Clock::now() - asked >= settings_.snapshot.settle;
-        if (!fresh || !settled)
+        const bool fresh = known.captured + interval >= asked;
+        const bool converged = known.converged || Clock::now() - asked >= settings_.snapshot.settle;
+        if (!fresh || !converged)
             return fail(ErrorKind::kTimeout, "the stream's picture is not ready");
         return copied(FrameStore::Kind::kSequence, known, StillOrigin::kStream);
     }
-    if (known.captured + camera_.interval() >= asked)
+    if (known.captured + capture_.interval() >= asked)
         return copied(FrameStore::Kind::kSequence, known, StillOrigin::kCapture);
     if (known.captured + settings_.snapshot.max_age >= asked)
         return copied(FrameStore::Kind::kSequence, known, StillOrigin::kCache);
@@ -74,26 +77,27 @@ Expected<Still> Stills::copied(FrameStore::Kind kind, const Picture &known, Stil
 // While the stream runs this costs one copy, and no look at the lock. Empty: it does not run, or runs no more.
 std::optional<Still> Stills::fromStream(MonotonicTime asked, MonotonicTime deadline) const
 {
-    auto wish_at = asked;
+    auto request_at = asked;
     std::optional<std::pair<std::uint64_t, MonotonicTime>> last;
     while (Clock::now() < deadline) {
-        const std::uint32_t event = store_.value(FrameStore::Word::kEvent);
+        const std::uint32_t event = requests_.value(CameraRequests::Word::kEvent);
         const auto entry = store_.newestEntry();
         if (!entry || !*entry || !(*entry)->tag.stream || Clock::now() >= nextIsDue(**entry))
             return std::nullopt;
         if (auto still = fromStore(asked); still)
             return *still;
-        // An event without a new picture: the camera was given up, perhaps.
+        // An event without a new picture: the camera was released, perhaps.
         const auto beside = store_.newestEntry(FrameStore::Kind::kStillSize);
         const std::pair newest((*entry)->picture->sequence,
                                beside && *beside ? (*beside)->picture->captured : MonotonicTime());
         if (std::exchange(last, newest) == newest)
             return std::nullopt;
-        if ((*entry)->tag.still_offered && Clock::now() >= wish_at) {
-            store_.signal(FrameStore::Word::kStillWish);
-            wish_at = Clock::now() + kHolderCheck;
+        const bool needs_request = (*entry)->tag.still_offered || (*entry)->tag.interval > kMaxStreamInterval;
+        if (needs_request && Clock::now() >= request_at) {
+            requests_.signal(CameraRequests::Word::kStillRequest);
+            request_at = Clock::now() + kHolderCheck;
         }
-        store_.waitChanged(FrameStore::Word::kEvent, event, std::min(deadline, nextIsDue(**entry)));
+        requests_.waitChanged(CameraRequests::Word::kEvent, event, std::min(deadline, nextIsDue(**entry)));
     }
     return std::nullopt;
 }
@@ -105,10 +109,10 @@ Expected<Still> Stills::get() const
     if (auto still = fromStream(asked, deadline))
         return *still;
     bool elsewhere = false; // another process has the camera
-    auto wish_at = asked;
+    auto request_at = asked;
     while (true) {
-        const std::uint32_t event = store_.value(FrameStore::Word::kEvent);
-        auto captured = camera_.capture(asked - camera_.interval(), deadline);
+        const std::uint32_t event = requests_.value(CameraRequests::Word::kEvent);
+        auto captured = capture_.capture(asked - capture_.interval(), deadline);
         if (captured)
             return Still{*captured, StillOrigin::kCapture};
         elsewhere = elsewhere || captured.error().kind == ErrorKind::kInterrupted;
@@ -124,11 +128,11 @@ Expected<Still> Stills::get() const
                         fmt::format("{} has the camera and gave no picture within {} ms",
                                     holder.empty() ? "another process" : holder, settings_.snapshot.deadline.count()));
         }
-        if (Clock::now() >= wish_at) {
-            store_.signal(FrameStore::Word::kStillWish);
-            wish_at = Clock::now() + kHolderCheck;
+        if (Clock::now() >= request_at) {
+            requests_.signal(CameraRequests::Word::kStillRequest);
+            request_at = Clock::now() + kHolderCheck;
         }
-        store_.waitChanged(FrameStore::Word::kEvent, event, std::min(deadline, Clock::now() + kHolderCheck));
+        requests_.waitChanged(CameraRequests::Word::kEvent, event, std::min(deadline, Clock::now() + kHolderCheck));
     }
 }
 

@@ -5,7 +5,7 @@
 #include "core/base/settings.h"
 #include "core/base/thread_annotations.h"
 #include "core/store/frame_store.h"
-#include "fcgi/still_camera.h"
+#include "fcgi/still_capture.h"
 
 #include <memory>
 #include <optional>
@@ -21,9 +21,9 @@ struct Still {
 
 class Stills {
 public:
-    // `store` and `camera` must outlive this.
-    Stills(const Settings &settings, const FrameStore &store, StillCamera &camera)
-        : settings_(settings), store_(store), camera_(camera)
+    // All must outlive this.
+    Stills(const Settings &settings, const FrameStore &store, const CameraRequests &requests, StillCapture &capture)
+        : settings_(settings), store_(store), requests_(requests), capture_(capture)
     {
     }
 
@@ -39,7 +39,8 @@ private:
 
     const Settings settings_;
     const FrameStore &store_;
-    StillCamera &camera_;
+    const CameraRequests &requests_;
+    StillCapture &capture_;
 
     mutable Mutex mutex_;
     mutable std::weak_ptr<const Picture> last_copied_ PICAM_GUARDED_BY(mutex_); // shared by all who ask meanwhile

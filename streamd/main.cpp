@@ -3,28 +3,27 @@
 #include "core/base/log.h"
 #include "core/base/program.h"
 #include "core/base/runtime_dir.h"
+#include "core/base/service_notify.h"
 #include "core/base/settings.h"
 #include "core/camera/source.h"
 #include "core/store/frame_store.h"
 #include "streamd/loop/event_loop.h"
-#include "streamd/loop/service_notify.h"
-#include "streamd/pipeline/capture.h"
+#include "streamd/pipeline/stream_pipeline.h"
 #include "streamd/status/status.h"
 #include "streamd/viewers/hub.h"
 #include "streamd/viewers/tickets.h"
 #include "streamd/web/http_server.h"
 #include "streamd/web/websocket_server.h"
 
-#include <cstdlib>
 #include <sys/resource.h>
 
 namespace {
 
 using namespace picam;
 
-// So long may viewers take to hear that the server goes.
-constexpr std::chrono::milliseconds kGoodbye{500};
-constexpr std::chrono::milliseconds kGoodbyeStep{10};
+// How long viewers may take to answer the closing of their connections.
+constexpr std::chrono::milliseconds kCloseTimeout{500};
+constexpr std::chrono::milliseconds kClosePoll{10};
 
 // A viewer is a descriptor; the usual soft limit of 1024 is for programs that use select().
 void raiseDescriptorLimit()
@@ -58,20 +57,19 @@ Expected<void> serve(const Settings &settings)
     auto http_socket = ListenSocket::open(settings.httpSocketPath(), true);
     if (!http_socket)
         return tl::unexpected<Error>(std::move(http_socket.error()));
-    auto store = FrameStore::open(settings.storePath());
+    auto requests = CameraRequests::open(settings.storePath());
+    if (!requests)
+        return tl::unexpected<Error>(std::move(requests.error()));
+    auto store = FrameStore::open(settings.storePath(), *requests);
     if (!store)
         return tl::unexpected<Error>(std::move(store.error()));
 
     EventLoop loop;
     Status status(PICAM_VERSION, settings.instance, loop.now());
-    Capture capture(
-        settings, [&settings] { return createSource(settings.camera); }, loop, *store, status,
-        [](const std::string &why) {
-            log::error("{}; this process gives up, for the service manager to start another", why);
-            std::_Exit(EXIT_FAILURE);
-        });
-    Hub hub(loop, capture, status, hubOptions(settings));
-    capture.setSink(&hub);
+    StreamPipeline pipeline(
+        settings, {[&settings] { return createSource(settings.camera); }, loop, *store, *requests, status, giveUp});
+    Hub hub(loop, pipeline, status, hubOptions(settings));
+    pipeline.setSink(&hub);
     Tickets tickets;
     auto web_sockets =
         WebSocketServer::create(loop.context(), stream_socket->release(), hub, tickets, settings.stream.origins);
@@ -81,13 +79,16 @@ Expected<void> serve(const Settings &settings)
     if (!web)
         return tl::unexpected<Error>(std::move(web.error()));
 
-    const auto goodbye = loop.makeTimer();
-    const auto ends = std::make_shared<std::chrono::steady_clock::time_point>();
-    std::function<void()> wait_for_viewers = [&] {
-        if (hub.viewerCount() == 0 || loop.now() >= *ends)
+    // The loop goes on until the camera is closed and the viewers have gone, or have had their time: a driver that is
+    // slow to close keeps nobody from hearing that the server goes, nor the service manager from its watchdog.
+    const auto close_timer = loop.makeTimer();
+    bool camera_closed = false;
+    std::chrono::steady_clock::time_point viewers_until;
+    std::function<void()> stop_when_done = [&] {
+        if (camera_closed && (hub.viewerCount() == 0 || loop.now() >= viewers_until))
             loop.stop();
         else
-            goodbye->start(kGoodbyeStep, wait_for_viewers);
+            close_timer->start(kClosePoll, stop_when_done);
     };
     loop.onSignals([&] {
         log::info("stopping");
@@ -95,10 +96,10 @@ Expected<void> serve(const Settings &settings)
         (*web_sockets)->stopAccepting();
         (*web)->stopAccepting();
         hub.refuseViewers();
-        capture.stop();
+        pipeline.requestStop([&camera_closed] { camera_closed = true; });
         hub.closeViewers();
-        *ends = loop.now() + kGoodbye;
-        wait_for_viewers();
+        viewers_until = loop.now() + kCloseTimeout;
+        stop_when_done();
     });
     log::info("ready: the stream on {}, multipart and status on {}", settings.streamSocketPath(),
               settings.httpSocketPath());

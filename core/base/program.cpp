@@ -44,4 +44,10 @@ int runProgram(int argc, const char *const *argv, const std::string &name, const
     }
 }
 
+void giveUp(const std::string &why)
+{
+    log::error("{}; this process gives up, for the service manager to start another", why);
+    std::_Exit(EXIT_FAILURE);
+}
+
 } // namespace picam

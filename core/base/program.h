@@ -14,4 +14,7 @@ namespace picam {
 [[nodiscard]] int runProgram(int argc, const char *const *argv, const std::string &name, const std::string &help,
                              const std::function<Expected<void>(const Settings &)> &serve);
 
+// Ends the process at once, with `why` in the log, for the service manager to start another. Any thread.
+[[noreturn]] void giveUp(const std::string &why);
+
 } // namespace picam

@@ -70,7 +70,7 @@ std::optional<unsigned int> controlByName(std::string_view name)
     return std::nullopt;
 }
 
-std::optional<bool> exposureSettled(const libcamera::ControlList &metadata)
+std::optional<bool> exposureConverged(const libcamera::ControlList &metadata)
 {
     static const auto ae_locked = controlByName("AeLocked");
     static const auto ae_state = controlByName("AeState");
@@ -223,7 +223,7 @@ std::array<Plane, 3> layOut(const libcamera::StreamConfiguration &stream, const 
         } else {
             const Plane &whole = buffer_planes.front();
             const std::size_t start = std::min(offset, whole.size);
-            planes.at(i) = {whole.data + start, 0, whole.size - start};
+            planes.at(i) = {whole.data + start, 0, whole.size - start, whole.dma_buf, whole.offset + start};
         }
         planes.at(i).stride = i == 0 ? stride : chroma_stride;
         offset += i == 0 ? luma : chroma;
@@ -235,7 +235,7 @@ CaptureMetadata captureMetadata(const libcamera::ControlList &metadata)
 {
     namespace controls = libcamera::controls;
     CaptureMetadata result;
-    result.exposure_settled = exposureSettled(metadata);
+    result.exposure_converged = exposureConverged(metadata);
     if (const auto exposure = metadata.get(controls::ExposureTime))
         result.exposure_time = std::chrono::microseconds(*exposure);
     if (const auto gain = metadata.get(controls::AnalogueGain))

@@ -253,7 +253,7 @@ Expected<void> LibcameraSession::mapBuffer(Buffer &buffer, const libcamera::Stre
         auto base = maps_.map(plane.fd.get(), ends[plane.fd.get()]);
         if (!base)
             return tl::unexpected<Error>(std::move(base.error()));
-        mapped.push_back({*base + offsetOf(plane), 0, plane.length});
+        mapped.push_back({*base + offsetOf(plane), 0, plane.length, plane.fd.get(), offsetOf(plane)});
     }
     for (const auto &[fd, end] : ends)
         buffer.fds.push_back(fd);
@@ -359,18 +359,18 @@ void LibcameraSession::deliver(std::size_t index, libcamera::Request &request)
     const Slot &slot = slots_[index];
     if (&request == slot.with_still.get()) {
         const bool good = !saysFailure(still_buffer_.buffer->metadata());
-        Frame still =
-            frameOf(still_buffer_, *still_format_, request, [self = shared_from_this()] { self->giveBackStill(); });
+        std::shared_ptr<Frame> still =
+            frameOf(still_buffer_, *still_format_, request, [self = shared_from_this()] { self->recycleStill(); });
         if (good)
             sink_.onStill(std::move(still));
         else
             requestStill(); // the next one shall bring it
     }
-    sink_.onFrame(frameOf(slot.frame, format_, request, [self = shared_from_this(), index] { self->giveBack(index); }));
+    sink_.onFrame(frameOf(slot.frame, format_, request, [self = shared_from_this(), index] { self->recycle(index); }));
 }
 
-Frame LibcameraSession::frameOf(const Buffer &buffer, const FrameFormat &format, libcamera::Request &request,
-                                std::function<void()> give_back) const
+std::shared_ptr<Frame> LibcameraSession::frameOf(const Buffer &buffer, const FrameFormat &format,
+                                                 libcamera::Request &request, std::function<void()> recycle) const
 {
     const MonotonicTime arrival = Clock::now();
     for (const int fd : buffer.fds)
@@ -385,12 +385,12 @@ Frame LibcameraSession::frameOf(const Buffer &buffer, const FrameFormat &format,
         if (!used.empty() && used[0].bytesused > 0)
             planes[0].size = std::min<std::size_t>(planes[0].size, used[0].bytesused);
     }
-    Frame frame(format, planes, monotonicStamp(stamp, arrival), std::move(give_back));
-    frame.metadata() = libcamera_config::captureMetadata(metadata);
+    auto frame = std::make_shared<Frame>(format, planes, monotonicStamp(stamp, arrival), std::move(recycle));
+    frame->metadata() = libcamera_config::captureMetadata(metadata);
     return frame;
 }
 
-void LibcameraSession::giveBack(std::size_t index)
+void LibcameraSession::recycle(std::size_t index)
 {
     const MutexLock lock(mutex_);
     if (!running_)
@@ -400,7 +400,7 @@ void LibcameraSession::giveBack(std::size_t index)
     queue(index);
 }
 
-void LibcameraSession::giveBackStill()
+void LibcameraSession::recycleStill()
 {
     const MutexLock lock(mutex_);
     if (!running_)

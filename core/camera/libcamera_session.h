@@ -1,6 +1,6 @@
 // One libcamera camera from acquire() to release(): configuration, buffers, requests. Internal to libcamera_source.cpp.
 // start(), setFrameRate() and stop() belong to the capture thread; frames come in libcamera's thread; a frame may be
-// given back from any, even after stop(), which is why the session is shared by its frames.
+// recycled by any, even after stop(), which is why the session is shared by its frames.
 #pragma once
 
 #include "core/base/thread_annotations.h"
@@ -65,10 +65,10 @@ private:
     void onDisconnected();
     [[nodiscard]] bool early(Clock::time_point now) PICAM_REQUIRES(mutex_);
     void deliver(std::size_t index, libcamera::Request &request);
-    [[nodiscard]] Frame frameOf(const Buffer &buffer, const FrameFormat &format, libcamera::Request &request,
-                                std::function<void()> give_back) const;
-    void giveBack(std::size_t index);
-    void giveBackStill();
+    [[nodiscard]] std::shared_ptr<Frame> frameOf(const Buffer &buffer, const FrameFormat &format,
+                                                 libcamera::Request &request, std::function<void()> recycle) const;
+    void recycle(std::size_t index);
+    void recycleStill();
     void queue(std::size_t index) PICAM_REQUIRES(mutex_);
     void park(std::size_t index) PICAM_REQUIRES(mutex_);
     void pace();

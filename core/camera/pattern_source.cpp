@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kOwnBuffers = 2; // beside those that may be held
 
-// The buffers that are not lent out. Shared with the frames: they may outlive the source.
+// The buffers that no frame uses. Shared with the frames: they may outlive the source.
 class BufferPool {
 public:
     BufferPool(const CardPixels &blank, std::size_t buffers) : free_(buffers, blank) {}
@@ -29,7 +29,7 @@ public:
         return pixels;
     }
 
-    void giveBack(CardPixels pixels)
+    void recycle(CardPixels pixels)
     {
         const MutexLock lock(mutex_);
         free_.push_back(std::move(pixels));
@@ -55,21 +55,22 @@ public:
 
     [[nodiscard]] const FrameFormat &format() const { return format_; }
 
-    // Empty when all buffers are lent out.
-    std::optional<Frame> draw(MonotonicTime captured, std::uint64_t wall_us, std::uint64_t number)
+    // Null when frames use all buffers.
+    std::shared_ptr<Frame> draw(MonotonicTime captured, std::uint64_t wall_us, std::uint64_t number)
     {
         auto taken = pool_->take();
         if (!taken)
-            return std::nullopt;
+            return nullptr;
         auto pixels = std::make_shared<CardPixels>(std::move(*taken));
         card_.draw(*pixels, wall_us, number);
         const std::size_t width = format_.size.width;
         const std::array<Plane, 3> planes{{{pixels->y.data(), width, pixels->y.size()},
                                            {pixels->u.data(), width / 2, pixels->u.size()},
                                            {pixels->v.data(), width / 2, pixels->v.size()}}};
-        Frame frame(format_, planes, captured, [pool = pool_, pixels] { pool->giveBack(std::move(*pixels)); });
-        frame.metadata().exposure_settled = true;
-        frame.metadata().white_balance_settled = true;
+        auto frame = std::make_shared<Frame>(format_, planes, captured,
+                                             [pool = pool_, pixels] { pool->recycle(std::move(*pixels)); });
+        frame->metadata().exposure_converged = true;
+        frame->metadata().white_balance_converged = true;
         return frame;
     }
 
@@ -116,11 +117,11 @@ private:
         if (stills_ && still_wanted_) {
             if (auto still = stills_->draw(captured, wall_us, number_)) {
                 still_wanted_ = false;
-                sink.onStill(std::move(*still));
+                sink.onStill(std::move(still));
             }
         }
         if (auto frame = frames_->draw(captured, wall_us, number_))
-            sink.onFrame(std::move(*frame));
+            sink.onFrame(std::move(frame));
     }
 
     // Changed only while the clock stands.

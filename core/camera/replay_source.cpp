@@ -231,7 +231,8 @@ private:
         return true;
     }
 
-    [[nodiscard]] Frame frameOf(std::shared_ptr<Bytes> bytes, const FrameFormat &format, MonotonicTime captured)
+    [[nodiscard]] std::shared_ptr<Frame> frameOf(std::shared_ptr<Bytes> bytes, const FrameFormat &format,
+                                                 MonotonicTime captured)
     {
         const Size native = recording_->format().size;
         if (format.size != native) {
@@ -248,9 +249,9 @@ private:
                        {bytes->data() + luma, format.size.width / 2, luma / 4},
                        {bytes->data() + luma / 4 * 5, format.size.width / 2, luma / 4}}};
         lent_->fetch_add(1);
-        Frame frame(format, planes, captured, [lent = lent_, bytes] { lent->fetch_sub(1); });
-        frame.metadata().exposure_settled = true;
-        frame.metadata().white_balance_settled = true;
+        auto frame = std::make_shared<Frame>(format, planes, captured, [lent = lent_, bytes] { lent->fetch_sub(1); });
+        frame->metadata().exposure_converged = true;
+        frame->metadata().white_balance_converged = true;
         return frame;
     }
 

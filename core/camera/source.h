@@ -5,39 +5,25 @@
 
 #include "core/base/error.h"
 #include "core/base/settings.h"
+#include "core/camera/source_request.h"
 #include "core/image/frame.h"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
 namespace picam {
 
-// Called from the source's thread; must not block. onFrame() may drop the frame: destroying it gives it back.
+// Called from the source's thread; must not block. The last holder of a frame recycles its buffer, in any thread.
 class FrameSink {
 public:
     virtual ~FrameSink() = default;
-    virtual void onFrame(Frame frame) = 0;
+    virtual void onFrame(std::shared_ptr<Frame> frame) = 0;
     // A frame of the still output, after Source::requestStill(). As onFrame(), and before it for the same exposure.
-    virtual void onStill(Frame /*frame*/) {}
+    virtual void onStill(std::shared_ptr<Frame> /*frame*/) {}
     // The source cannot go on (unplugged, driver error). No frame follows until start().
     virtual void onSourceError(Error error) = 0;
-};
-
-// A second output, for stills beside the frames: a camera's image processor often makes two sizes of one exposure.
-struct StillOutputRequest {
-    Size size;              // as the viewer sees it
-    bool exact_size = true; // rather none than another size
-};
-
-struct SourceRequest {
-    Size size;              // of the picture as the viewer sees it, after `transform`
-    bool exact_size = true; // kUnsupported, naming the nearest size, rather than another size
-    double fps = 30.0;
-    bool still = false; // best single pictures rather than smooth video (the camera's StillCapture role)
-    Transform transform;
-    std::optional<StillOutputRequest> still_output;
-    unsigned frames_held = 2; // how many may be out at once without the source running short of buffers
 };
 
 // What start() arranged.
@@ -62,9 +48,11 @@ public:
     // With a still output: its next frame, once, through onStill(). Any thread, between start() and stop().
     virtual void requestStill() {}
     // Stops and closes the camera. After it returns the sink is not called again, and every Frame still out may
-    // only be destroyed, not read. Does nothing when stopped.
+    // only be released, not read. Does nothing when stopped.
     virtual void stop() = 0;
 };
+
+using SourceFactory = std::function<Expected<std::unique_ptr<Source>>()>;
 
 // The source that settings.camera.source names. `auto` is libcamera where it lists a camera (once seen, always
 // expected), else the pattern. Nothing is opened yet. Call with the camera lock held: it may enumerate.

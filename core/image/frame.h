@@ -1,5 +1,5 @@
-// A raw frame: pixels that belong to the camera, lent to us. Destroying the Frame gives the buffer back to its
-// source, so a Frame is moved, never copied, and held no longer than the encoder needs it.
+// Frame is a raw picture in a buffer of its source's. It is shared by its readers (SharedFrame); the last holder's
+// release recycles the buffer, so it is held no longer than an encoder needs it.
 #pragma once
 
 #include "core/image/geometry.h"
@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -40,6 +41,8 @@ struct Plane {
     const std::uint8_t *data = nullptr;
     std::size_t stride = 0; // bytes from one row to the next; 0 for kJpeg
     std::size_t size = 0;   // bytes that may be read from data
+    int dma_buf = -1;       // descriptor of the dma-buf that holds the plane, the source's; -1: there is none
+    std::size_t offset = 0; // bytes from the dma-buf's start to the plane
 };
 
 using MonotonicTime = std::chrono::steady_clock::time_point; // CLOCK_MONOTONIC
@@ -47,8 +50,8 @@ using WallTime = std::chrono::system_clock::time_point;      // CLOCK_REALTIME
 
 // What the camera says about how it took the frame; empty where it says nothing.
 struct CaptureMetadata {
-    std::optional<bool> exposure_settled;      // AE has converged
-    std::optional<bool> white_balance_settled; // AWB has converged
+    std::optional<bool> exposure_converged;      // AE
+    std::optional<bool> white_balance_converged; // AWB
     std::optional<std::chrono::microseconds> exposure_time;
     std::optional<float> analogue_gain; // 1.0 is the sensor's base sensitivity
     std::optional<float> digital_gain;
@@ -58,10 +61,10 @@ struct CaptureMetadata {
 
 class Frame {
 public:
-    // `give_back` runs once, in whichever thread destroys the frame; it must not block.
+    // `recycle` runs once, in whichever thread destroys the frame; it must not block.
     Frame() = default;
-    Frame(FrameFormat format, std::array<Plane, 3> planes, MonotonicTime captured, std::function<void()> give_back)
-        : format_(format), planes_(planes), captured_(captured), give_back_(std::move(give_back))
+    Frame(FrameFormat format, std::array<Plane, 3> planes, MonotonicTime captured, std::function<void()> recycle)
+        : format_(format), planes_(planes), captured_(captured), recycle_(std::move(recycle))
     {
     }
     Frame(const Frame &) = delete;
@@ -74,15 +77,18 @@ public:
     }
     ~Frame()
     {
-        if (give_back_)
-            give_back_();
+        if (recycle_)
+            recycle_();
     }
 
     [[nodiscard]] const FrameFormat &format() const { return format_; }
     [[nodiscard]] const Plane &plane(std::size_t index) const { return planes_.at(index); }
     [[nodiscard]] MonotonicTime captured() const { return captured_; } // when the exposure was done
     [[nodiscard]] const CaptureMetadata &metadata() const { return metadata_; }
-    [[nodiscard]] CaptureMetadata &metadata() { return metadata_; }
+    [[nodiscard]] CaptureMetadata &metadata() { return metadata_; } // before the frame is shared
+    // Whether exposure and white balance had converged, as far as anybody can tell. Set before the frame is shared.
+    [[nodiscard]] bool converged() const { return converged_; }
+    void setConverged(bool converged) { converged_ = converged; }
 
 private:
     void swap(Frame &other) noexcept
@@ -91,14 +97,18 @@ private:
         std::swap(planes_, other.planes_);
         std::swap(captured_, other.captured_);
         std::swap(metadata_, other.metadata_);
-        give_back_.swap(other.give_back_);
+        std::swap(converged_, other.converged_);
+        recycle_.swap(other.recycle_);
     }
 
     FrameFormat format_;
     std::array<Plane, 3> planes_{};
     MonotonicTime captured_{};
     CaptureMetadata metadata_;
-    std::function<void()> give_back_;
+    bool converged_ = true;
+    std::function<void()> recycle_;
 };
+
+using SharedFrame = std::shared_ptr<const Frame>;
 
 } // namespace picam

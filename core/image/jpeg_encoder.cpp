@@ -189,15 +189,16 @@ Expected<Picture> JpegEncoder::encodePicture(const Frame &frame, const EncodeOpt
     if (!jpeg)
         return tl::unexpected<Error>(std::move(jpeg.error()));
     Picture picture;
-    picture.jpeg = std::move(*jpeg);
+    picture.bytes = std::move(*jpeg);
     // The JPEG knows best: a lossless turn of one that was passed through may have cut its edges.
-    const auto size = jpegSize(picture.jpeg.data(), picture.jpeg.size());
+    const auto size = jpegSize(picture.bytes.data(), picture.bytes.size());
     if (!size)
         return tl::unexpected<Error>(size.error());
     picture.size = *size;
     picture.captured = frame.captured();
     picture.captured_wall = wallTimeOf(frame.captured());
     picture.exposure = exposureOf(frame.metadata());
+    picture.converged = frame.converged();
     return picture;
 }
 

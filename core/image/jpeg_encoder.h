@@ -4,8 +4,8 @@
 #pragma once
 
 #include "core/base/error.h"
+#include "core/image/encoded_frame.h"
 #include "core/image/frame.h"
-#include "core/image/picture.h"
 
 #include <cstdint>
 #include <memory>
@@ -36,7 +36,7 @@ public:
     // Errors: kCorrupt (not a JPEG, planes too short), kUnsupported (odd, empty or too large), kCameraFailed
     // (TurboJPEG's own message).
     [[nodiscard]] Expected<std::vector<std::uint8_t>> encode(const Frame &frame, const EncodeOptions &options);
-    // The same with all that the frame says: size, times, exposure. Not published, and taken as settled.
+    // The same with all that the frame says: size, times, exposure. Not published.
     [[nodiscard]] Expected<Picture> encodePicture(const Frame &frame, const EncodeOptions &options);
 
 private:

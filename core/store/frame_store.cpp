@@ -1,19 +1,15 @@
 #include "core/store/frame_store.h"
 
+#include "core/store/frame_store_format.h"
+
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <climits>
 #include <cstring>
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/futex.h>
 #include <mutex>
 #include <span>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace picam {
@@ -105,73 +101,24 @@ std::uint64_t slotOffset(std::size_t slot)
     return store::kFirstSlotOffset + slot * store::kSlotCapacity;
 }
 
-std::uint64_t wordOffset(FrameStore::Word word)
-{
-    switch (word) {
-    case FrameStore::Word::kEvent:
-        return offsetof(StoreHeader, event);
-    case FrameStore::Word::kCameraWish:
-        return offsetof(StoreHeader, camera_wish);
-    case FrameStore::Word::kStillWish:
-        return offsetof(StoreHeader, still_wish);
-    }
-    return offsetof(StoreHeader, event);
-}
-
-// 32-bit systems with a 64-bit time_t have a call of their own for it.
-#ifdef SYS_futex_time64
-constexpr long kFutexCall = sizeof(time_t) > sizeof(long) ? SYS_futex_time64 : SYS_futex;
-#else
-constexpr long kFutexCall = SYS_futex;
-#endif
-
 template <class Duration>
 std::int64_t nanoseconds(Duration duration)
 {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count();
 }
 
-std::uint32_t monotonicMs()
-{
-    return static_cast<std::uint32_t>(nanoseconds(std::chrono::steady_clock::now().time_since_epoch()) / 1'000'000);
-}
-
-class RealStoreFile : public StoreFile {
-public:
-    explicit RealStoreFile(int fd) : fd_(fd) {}
-    RealStoreFile(const RealStoreFile &) = delete;
-    RealStoreFile &operator=(const RealStoreFile &) = delete;
-    ~RealStoreFile() override { ::close(fd_); }
-    long read(void *to, std::size_t bytes, std::uint64_t offset) override
-    {
-        return static_cast<long>(::pread(fd_, to, bytes, static_cast<off_t>(offset)));
-    }
-    long write(const void *from, std::size_t bytes, std::uint64_t offset) override
-    {
-        return static_cast<long>(::pwrite(fd_, from, bytes, static_cast<off_t>(offset)));
-    }
-
-private:
-    int fd_;
-};
-
 } // namespace
 
 struct FrameStore::State {
     std::unique_ptr<StoreFile> file;
     std::string path;
-    void *words = nullptr; // the first page, for the kernel's futex calls only: never dereferenced
-    std::array<std::uint32_t, 16> private_words{};
+    const CameraRequests &requests;
     std::mutex publishing;
     std::uint64_t last_published = 0; // guarded by publishing
 
-    State() = default;
-    State(const State &) = delete;
-    State &operator=(const State &) = delete;
-    ~State()
+    State(std::unique_ptr<StoreFile> store_file, std::string store_path, const CameraRequests &words)
+        : file(std::move(store_file)), path(std::move(store_path)), requests(words)
     {
-        if (words != nullptr)
-            ::munmap(words, store::kFirstSlotOffset);
     }
 
     // All or an error; a short read is kCorrupt, since nothing in a store ends early.
@@ -206,12 +153,6 @@ struct FrameStore::State {
         return {};
     }
 
-    [[nodiscard]] void *address(Word word)
-    {
-        char *base = words != nullptr ? static_cast<char *>(words) : reinterpret_cast<char *>(private_words.data());
-        return base + wordOffset(word);
-    }
-
     // The whole table; empty: the file is still empty, so there is no picture and nothing wrong either.
     [[nodiscard]] Expected<std::optional<Table>> readTable() const
     {
@@ -234,49 +175,27 @@ struct FrameStore::State {
     [[nodiscard]] Expected<std::optional<StoredPicture>> readNewest(Kind kind, bool with_bytes) const;
 };
 
-FrameStore::FrameStore(std::unique_ptr<State> state) : state_(std::move(state)) {}
+FrameStore::FrameStore(std::unique_ptr<StoreFile> file, std::string path, const CameraRequests &requests)
+    : state_(std::make_unique<State>(std::move(file), std::move(path), requests))
+{
+}
 FrameStore::FrameStore(FrameStore &&) noexcept = default;
 FrameStore &FrameStore::operator=(FrameStore &&) noexcept = default;
 FrameStore::~FrameStore() = default;
 
-Expected<FrameStore> FrameStore::open(const std::string &path)
+Expected<FrameStore> FrameStore::open(const std::string &path, const CameraRequests &requests)
 {
-    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0660);
-    if (fd < 0)
-        return failErrno(ErrorKind::kIo, fmt::format("cannot open the frame store {}", path), errno);
-    auto state = std::make_unique<State>();
-    state->file = std::make_unique<RealStoreFile>(fd);
-    state->path = path;
-    struct stat status {};
-    if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
-        return fail(ErrorKind::kIo, fmt::format("{} is in the way: it is no regular file", path));
-    // The umask may have taken the group's right to write, which the other program needs.
-    if (status.st_uid == ::geteuid())
-        static_cast<void>(::fchmod(fd, 0660));
-    // The futex words need a page behind them from the start.
-    if (status.st_size < static_cast<off_t>(store::kFirstSlotOffset) &&
-        ::ftruncate(fd, static_cast<off_t>(store::kFirstSlotOffset)) != 0)
-        return failErrno(ErrorKind::kIo, fmt::format("cannot enlarge the frame store {}", path), errno);
-    void *words = ::mmap(nullptr, store::kFirstSlotOffset, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (words == MAP_FAILED)
-        return failErrno(ErrorKind::kIo, fmt::format("cannot map the frame store {}", path), errno);
-    state->words = words;
-    return FrameStore(std::move(state));
-}
-
-FrameStore FrameStore::overFile(std::unique_ptr<StoreFile> file)
-{
-    auto state = std::make_unique<State>();
-    state->file = std::move(file);
-    state->path = "test";
-    return FrameStore(std::move(state));
+    auto file = openStoreFile(path);
+    if (!file)
+        return tl::unexpected<Error>(std::move(file.error()));
+    return FrameStore(std::move(*file), path, requests);
 }
 
 Expected<std::uint64_t> FrameStore::publish(const Picture &picture, const StoreTag &tag)
 {
-    if (picture.jpeg.empty() || picture.jpeg.size() > store::kSlotCapacity)
+    if (picture.bytes.empty() || picture.bytes.size() > store::kSlotCapacity)
         return fail(ErrorKind::kUnsupported, fmt::format("a picture of {} bytes does not fit the frame store's {}",
-                                                         picture.jpeg.size(), store::kSlotCapacity));
+                                                         picture.bytes.size(), store::kSlotCapacity));
     const std::lock_guard<std::mutex> lock(state_->publishing);
 
     auto table = state_->readTable();
@@ -302,9 +221,9 @@ Expected<std::uint64_t> FrameStore::publish(const Picture &picture, const StoreT
     entry.sequence = tag.still_size ? last : last + 1;
     const std::size_t slot = slotFor(table && *table ? **table : empty, entry.sequence, tag.still_size);
     entry.state = static_cast<std::uint32_t>(SlotState::kWriting);
-    entry.flags = (picture.settled ? store::kFlagSettled : 0U) | (tag.stream ? store::kFlagStream : 0U) |
+    entry.flags = (picture.converged ? store::kFlagConverged : 0U) | (tag.stream ? store::kFlagStream : 0U) |
                   (tag.still_size ? store::kFlagStillSize : 0U) | (tag.still_offered ? store::kFlagStillOffered : 0U);
-    entry.bytes = picture.jpeg.size();
+    entry.bytes = picture.bytes.size();
     entry.width = picture.size.width;
     entry.height = picture.size.height;
     entry.captured_monotonic_ns = nanoseconds(picture.captured.time_since_epoch());
@@ -319,7 +238,7 @@ Expected<std::uint64_t> FrameStore::publish(const Picture &picture, const StoreT
         return tl::unexpected<Error>(std::move(done.error()));
     // The system calls order these writes among themselves on every kernel seen; the fences say that it matters.
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    if (auto done = state_->writeAll(picture.jpeg.data(), picture.jpeg.size(), slotOffset(slot)); !done)
+    if (auto done = state_->writeAll(picture.bytes.data(), picture.bytes.size(), slotOffset(slot)); !done)
         return tl::unexpected<Error>(std::move(done.error()));
     std::atomic_thread_fence(std::memory_order_seq_cst);
     entry.state = static_cast<std::uint32_t>(SlotState::kWhole);
@@ -328,7 +247,7 @@ Expected<std::uint64_t> FrameStore::publish(const Picture &picture, const StoreT
         return tl::unexpected<Error>(std::move(done.error()));
     if (!tag.still_size)
         state_->last_published = entry.sequence;
-    signal(Word::kEvent);
+    state_->requests.signal(CameraRequests::Word::kEvent);
     return entry.sequence;
 }
 
@@ -348,7 +267,7 @@ Expected<std::optional<StoredPicture>> FrameStore::State::readNewest(Kind kind, 
         auto picture = std::make_shared<Picture>();
         picture->size = {entry->width, entry->height};
         picture->sequence = entry->sequence;
-        picture->settled = (entry->flags & store::kFlagSettled) != 0;
+        picture->converged = (entry->flags & store::kFlagConverged) != 0;
         picture->captured = MonotonicTime(std::chrono::duration_cast<MonotonicTime::duration>(
             std::chrono::nanoseconds(entry->captured_monotonic_ns)));
         picture->captured_wall =
@@ -360,8 +279,8 @@ Expected<std::optional<StoredPicture>> FrameStore::State::readNewest(Kind kind, 
         if (!with_bytes)
             return std::optional<StoredPicture>(StoredPicture{std::move(picture), tag});
 
-        picture->jpeg.resize(static_cast<std::size_t>(entry->bytes));
-        if (auto done = readAll(picture->jpeg.data(), picture->jpeg.size(), slotOffset(slot)); !done)
+        picture->bytes.resize(static_cast<std::size_t>(entry->bytes));
+        if (auto done = readAll(picture->bytes.data(), picture->bytes.size(), slotOffset(slot)); !done)
             return tl::unexpected<Error>(std::move(done.error()));
         std::atomic_thread_fence(std::memory_order_seq_cst);
         SlotEntry again{};
@@ -381,75 +300,6 @@ Expected<std::optional<StoredPicture>> FrameStore::newest(Kind kind) const
 Expected<std::optional<StoredPicture>> FrameStore::newestEntry(Kind kind) const
 {
     return state_->readNewest(kind, false);
-}
-
-std::uint32_t FrameStore::value(Word word) const
-{
-    std::uint32_t value = 0;
-    if (state_->words == nullptr)
-        return std::atomic_ref<std::uint32_t>(*static_cast<std::uint32_t *>(state_->address(word))).load();
-    // A file cut short reads as 0: waiting on it returns at once, with EFAULT.
-    if (state_->file->read(&value, sizeof(value), wordOffset(word)) != static_cast<long>(sizeof(value)))
-        return 0;
-    return value;
-}
-
-void FrameStore::waitChanged(Word word, std::uint32_t seen, std::optional<MonotonicTime> deadline) const
-{
-    timespec until{};
-    if (deadline) {
-        const auto since_boot = nanoseconds(deadline->time_since_epoch());
-        until.tv_sec = static_cast<time_t>(since_boot / 1'000'000'000);
-        until.tv_nsec = static_cast<long>(since_boot % 1'000'000'000);
-    }
-    // FUTEX_WAIT_BITSET takes an absolute CLOCK_MONOTONIC deadline; the word is shared, hence not PRIVATE.
-    const long result = ::syscall(kFutexCall, state_->address(word), FUTEX_WAIT_BITSET, seen,
-                                  deadline ? &until : nullptr, nullptr, FUTEX_BITSET_MATCH_ANY);
-    if (result != 0 && errno == EFAULT) {
-        // Somebody cut the file off: give the words their page back, or every wait would return at once.
-        constexpr char kZero = 0;
-        static_cast<void>(state_->file->write(&kZero, 1, store::kFirstSlotOffset - 1));
-    }
-}
-
-void FrameStore::signal(Word word) const
-{
-    void *address = state_->address(word);
-    if (state_->words == nullptr) {
-        std::atomic_ref<std::uint32_t>(*static_cast<std::uint32_t *>(address)).fetch_add(1);
-    } else {
-        // The kernel adds one and wakes, and where a mapping is cut off it answers with EFAULT and no SIGBUS.
-        constexpr int kAddOne = FUTEX_OP(FUTEX_OP_ADD, 1, FUTEX_OP_CMP_EQ, 0);
-        constexpr long kNoneMore = 0; // woken beside those of the first word, which is the same
-        if (::syscall(kFutexCall, address, FUTEX_WAKE_OP, INT_MAX, kNoneMore, address, kAddOne) >= 0)
-            return;
-        const std::uint32_t next = value(word) + 1;
-        static_cast<void>(state_->file->write(&next, sizeof(next), wordOffset(word)));
-    }
-    ::syscall(kFutexCall, address, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
-}
-
-void FrameStore::wishForCamera() const
-{
-    const std::uint32_t now = monotonicMs();
-    static_cast<void>(state_->file->write(&now, sizeof(now), offsetof(StoreHeader, wished_ms)));
-    signal(Word::kCameraWish);
-    signal(Word::kStillWish);
-}
-
-void FrameStore::wishIsGranted() const
-{
-    constexpr std::uint32_t kNoWish = 0;
-    static_cast<void>(state_->file->write(&kNoWish, sizeof(kNoWish), offsetof(StoreHeader, wished_ms)));
-}
-
-bool FrameStore::isCameraWished(std::chrono::milliseconds time) const
-{
-    std::uint32_t wished = 0;
-    if (state_->file->read(&wished, sizeof(wished), offsetof(StoreHeader, wished_ms)) !=
-        static_cast<long>(sizeof(wished)))
-        return false;
-    return wished != 0 && monotonicMs() - wished < static_cast<std::uint32_t>(time.count());
 }
 
 } // namespace picam

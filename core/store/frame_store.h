@@ -4,8 +4,9 @@
 #pragma once
 
 #include "core/base/error.h"
-#include "core/image/picture.h"
-#include "core/store/frame_store_format.h"
+#include "core/image/encoded_frame.h"
+#include "core/store/camera_requests.h"
+#include "core/store/store_file.h"
 
 #include <chrono>
 #include <memory>
@@ -26,21 +27,13 @@ struct StoredPicture {
     StoreTag tag;
 };
 
-// The system calls of the store, so that a test can fail or stop at the Nth.
-class StoreFile {
-public:
-    virtual ~StoreFile() = default;
-    virtual long read(void *to, std::size_t bytes, std::uint64_t offset) = 0;          // as pread
-    virtual long write(const void *from, std::size_t bytes, std::uint64_t offset) = 0; // as pwrite
-};
-
 class FrameStore {
 public:
-    // Opens the file or makes it (mode 0660). A file that is no store of this layout stays as it is until the first
-    // publish() rebuilds it. Errors: kIo with path and reason (not a regular file, not permitted).
-    [[nodiscard]] static Expected<FrameStore> open(const std::string &path);
-    // For tests: over a file of the test's making; the futex words are then private.
-    [[nodiscard]] static FrameStore overFile(std::unique_ptr<StoreFile> file);
+    // Opens the file or makes it. A file that is no store of this layout stays as it is until the first publish()
+    // rebuilds it. `requests`, of the same file, must outlive the store. Errors: as openStoreFile().
+    [[nodiscard]] static Expected<FrameStore> open(const std::string &path, const CameraRequests &requests);
+    // Over an open file; `path` names it in messages.
+    FrameStore(std::unique_ptr<StoreFile> file, std::string path, const CameraRequests &requests);
 
     FrameStore(FrameStore &&) noexcept;
     FrameStore &operator=(FrameStore &&) noexcept;
@@ -59,20 +52,8 @@ public:
     // The entry alone, without the bytes (jpeg is empty): cheap, to decide whether newest() is worth it.
     [[nodiscard]] Expected<std::optional<StoredPicture>> newestEntry(Kind kind = Kind::kSequence) const;
 
-    enum class Word : std::uint8_t { kEvent, kCameraWish, kStillWish };
-    // Remember value(), look at the world, then waitChanged(): no wake-up is lost. Spurious returns happen.
-    [[nodiscard]] std::uint32_t value(Word word) const;
-    void waitChanged(Word word, std::uint32_t seen, std::optional<MonotonicTime> deadline) const;
-    void signal(Word word) const;
-    // Asks whoever holds the camera to give it up. A holder waits on kStillWish alone and looks at kCameraWish then.
-    void wishForCamera() const;
-    void wishIsGranted() const; // by whoever wished, with the lock in hand
-    // Whether somebody wished for it within the last `time`, and has it not yet.
-    [[nodiscard]] bool isCameraWished(std::chrono::milliseconds time) const;
-
 private:
     struct State;
-    explicit FrameStore(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;
 };
 

@@ -34,14 +34,14 @@ struct StoreHeader {
     std::uint64_t slot_capacity;
     std::uint64_t checksum; // of the fields above
     // Futex words: a change wakes those who wait; the value means nothing.
-    std::uint32_t event;       // a picture was published, or the camera was given up
-    std::uint32_t camera_wish; // somebody waits for the camera lock
-    std::uint32_t still_wish;  // somebody wants a picture, or the camera: holders wait on this one
-    std::uint32_t wished_ms;   // when it was wished for last: CLOCK_MONOTONIC in ms, modulo 2^32; 0: granted
+    std::uint32_t event;               // a picture was published, or the camera was released
+    std::uint32_t camera_request;      // a process waits for the camera lock
+    std::uint32_t still_request;       // a process requests a picture, or the camera: holders wait on this one
+    std::uint32_t camera_requested_ms; // when it was last requested: CLOCK_MONOTONIC in ms, modulo 2^32; 0: granted
     std::uint32_t reserved[4];
 };
 static_assert(sizeof(StoreHeader) == 64 && std::is_trivially_copyable_v<StoreHeader>);
-static_assert(offsetof(StoreHeader, event) == 32 && offsetof(StoreHeader, wished_ms) == 44);
+static_assert(offsetof(StoreHeader, event) == 32 && offsetof(StoreHeader, camera_requested_ms) == 44);
 
 enum class SlotState : std::uint32_t { kEmpty = 0, kWriting = 1, kWhole = 2 };
 
@@ -66,9 +66,9 @@ static_assert(sizeof(SlotEntry) == 96 && std::is_trivially_copyable_v<SlotEntry>
 static_assert(offsetof(SlotEntry, interval_us) == 48 && offsetof(SlotEntry, checksum) == 88);
 static_assert(sizeof(StoreHeader) + kSlotCount * sizeof(SlotEntry) <= kFirstSlotOffset);
 
-constexpr std::uint32_t kFlagSettled = 1;      // exposure and white balance had converged
+constexpr std::uint32_t kFlagConverged = 1;    // exposure and white balance had converged
 constexpr std::uint32_t kFlagStream = 2;       // published by the streaming daemon, frame after frame
 constexpr std::uint32_t kFlagStillSize = 4;    // of the still's size, made on request
-constexpr std::uint32_t kFlagStillOffered = 8; // whoever changes `still_wish` gets one of the still's size
+constexpr std::uint32_t kFlagStillOffered = 8; // a change of `still_request` brings one of the still's size
 
 } // namespace picam::store

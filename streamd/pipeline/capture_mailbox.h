@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/base/thread_annotations.h"
-#include "core/image/picture.h"
+#include "core/image/encoded_frame.h"
 #include "streamd/loop/scheduler.h"
 #include "streamd/pipeline/camera_status.h"
 

@@ -138,17 +138,12 @@ void Status::cameraFailed()
     ++values_.camera_failures;
 }
 
-void Status::captured(std::uint64_t dropped_before)
+void Status::captured(std::uint64_t frames, std::uint64_t replaced, std::uint64_t paced)
 {
     const MutexLock lock(mutex_);
-    values_.captured += 1 + dropped_before;
-    values_.dropped += dropped_before;
-}
-
-void Status::paced()
-{
-    const MutexLock lock(mutex_);
-    ++values_.paced;
+    values_.captured += frames;
+    values_.dropped += replaced;
+    values_.paced += paced;
 }
 
 void Status::dropped()

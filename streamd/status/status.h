@@ -67,8 +67,8 @@ public:
     void setCamera(const CameraStatus &camera, Time now);
     void cameraStarted();
     void cameraFailed();
-    void captured(std::uint64_t dropped_before);
-    void paced();
+    // Frames that the camera gave; of them replaced by newer ones before they were encoded, and left out for the rate.
+    void captured(std::uint64_t frames, std::uint64_t replaced, std::uint64_t paced);
     void dropped();
     void encoded(std::chrono::steady_clock::duration took, std::size_t bytes);
     void sent(std::size_t bytes, std::chrono::steady_clock::duration age);

@@ -11,8 +11,8 @@ FramePtr makeFrame(const PicturePtr &picture)
 {
     auto frame = std::make_shared<StreamFrame>();
     frame->owner = picture;
-    frame->jpeg = picture->jpeg.data();
-    frame->bytes = picture->jpeg.size();
+    frame->jpeg = picture->bytes.data();
+    frame->bytes = picture->bytes.size();
     frame->sequence = picture->sequence;
     frame->captured = picture->captured;
     frame->captured_wall =

@@ -3,10 +3,11 @@
 // offered to every viewer; the viewer decides whether it takes it now, later or not.
 #pragma once
 
-#include "core/image/picture.h"
+#include "core/image/encoded_frame.h"
 #include "streamd/loop/scheduler.h"
 #include "streamd/pipeline/camera_status.h"
-#include "streamd/pipeline/capture.h"
+#include "streamd/pipeline/camera_switch.h"
+#include "streamd/pipeline/capture_mailbox.h"
 #include "streamd/status/status.h"
 #include "streamd/viewers/connection.h"
 #include "streamd/viewers/viewer.h"

@@ -3,8 +3,8 @@
 // Knows nothing of sockets (ViewerConnection) and of other viewers (Hub).
 #pragma once
 
+#include "core/camera/frame_pacer.h"
 #include "streamd/loop/scheduler.h"
-#include "streamd/pipeline/frame_pacer.h"
 #include "streamd/status/status.h"
 #include "streamd/viewers/connection.h"
 #include "streamd/viewers/flow_control.h"

@@ -146,7 +146,7 @@ std::string storeFile()
 Picture pictureOf(std::size_t bytes)
 {
     Picture picture;
-    picture.jpeg.assign(bytes, 0x55);
+    picture.bytes.assign(bytes, 0x55);
     picture.size = {640, 480};
     picture.captured = std::chrono::steady_clock::now();
     return picture;
@@ -154,7 +154,8 @@ Picture pictureOf(std::size_t bytes)
 
 void publish(benchmark::State &state)
 {
-    auto store = *FrameStore::open(storeFile());
+    const auto requests = *CameraRequests::open(storeFile());
+    auto store = *FrameStore::open(storeFile(), requests);
     const Picture picture = pictureOf(static_cast<std::size_t>(state.range(0)));
     for ([[maybe_unused]] auto _ : state)
         benchmark::DoNotOptimize(store.publish(picture, {}));
@@ -163,7 +164,8 @@ void publish(benchmark::State &state)
 
 void newest(benchmark::State &state)
 {
-    auto store = *FrameStore::open(storeFile());
+    const auto requests = *CameraRequests::open(storeFile());
+    auto store = *FrameStore::open(storeFile(), requests);
     static_cast<void>(store.publish(pictureOf(static_cast<std::size_t>(state.range(0))), {}));
     for ([[maybe_unused]] auto _ : state)
         benchmark::DoNotOptimize(store.newest());

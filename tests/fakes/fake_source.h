@@ -23,9 +23,24 @@ public:
     double fps = 30.0;
 
     [[nodiscard]] std::unique_ptr<Source> makeSource();
+    [[nodiscard]] SourceFactory factory()
+    {
+        return [this] { return Expected<std::unique_ptr<Source>>(makeSource()); };
+    }
+
+    // A driver that does not return from the calls that open or close the camera, until it is released.
+    enum class Hang : std::uint8_t { kNowhere, kInOpen, kInClose };
+    void hang(Hang where)
+    {
+        {
+            const MutexLock lock(mutex_);
+            hang_ = where;
+        }
+        changed_.notify_all();
+    }
 
     // Gives the running source's sink a frame captured now; false: the camera is closed.
-    bool emit(CaptureMetadata metadata = settledMetadata())
+    bool emit(CaptureMetadata metadata = convergedMetadata())
     {
         const MutexLock lock(mutex_);
         if (sink_ == nullptr)
@@ -69,20 +84,26 @@ public:
         const MutexLock lock(mutex_);
         return rate_;
     }
-    [[nodiscard]] int lent() const { return lent_ + stills_lent_; } // frames not yet given back
+    // A frame of the still output is asked for, and has not come yet.
+    [[nodiscard]] bool stillWanted()
+    {
+        const MutexLock lock(mutex_);
+        return still_wanted_;
+    }
+    [[nodiscard]] int lent() const { return lent_ + stills_lent_; } // frames not yet recycled
 
-    [[nodiscard]] static CaptureMetadata settledMetadata()
+    [[nodiscard]] static CaptureMetadata convergedMetadata()
     {
         CaptureMetadata metadata;
-        metadata.exposure_settled = true;
-        metadata.white_balance_settled = true;
+        metadata.exposure_converged = true;
+        metadata.white_balance_converged = true;
         return metadata;
     }
 
 private:
     friend class FakeSource;
 
-    static Frame makeFrame(Size of, const CaptureMetadata &metadata, std::atomic<int> &lent)
+    static std::shared_ptr<Frame> makeFrame(Size of, const CaptureMetadata &metadata, std::atomic<int> &lent)
     {
         auto pixels =
             std::make_shared<std::vector<std::uint8_t>>(std::size_t{of.width} * of.height * 3 / 2, std::uint8_t{128});
@@ -91,10 +112,18 @@ private:
                                            {pixels->data() + luma, of.width / 2, luma / 4},
                                            {pixels->data() + luma / 4 * 5, of.width / 2, luma / 4}}};
         ++lent;
-        Frame frame({PixelFormat::kYuv420, of, ColorRange::kFull, ColorMatrix::kBt601}, planes,
-                    std::chrono::steady_clock::now(), [&lent, pixels] { --lent; });
-        frame.metadata() = metadata;
+        auto frame =
+            std::make_shared<Frame>(FrameFormat{PixelFormat::kYuv420, of, ColorRange::kFull, ColorMatrix::kBt601},
+                                    planes, std::chrono::steady_clock::now(), [&lent, pixels] { --lent; });
+        frame->metadata() = metadata;
         return frame;
+    }
+
+    void passUnlessHanging(Hang where)
+    {
+        UniqueLock lock(mutex_);
+        while (hang_ == where)
+            changed_.wait(lock.native());
     }
 
     void setSink(FrameSink *sink, double rate)
@@ -111,6 +140,7 @@ private:
     Mutex mutex_;
     std::condition_variable changed_;
     FrameSink *sink_ PICAM_GUARDED_BY(mutex_) = nullptr;
+    Hang hang_ PICAM_GUARDED_BY(mutex_) = Hang::kNowhere;
     int starts_ PICAM_GUARDED_BY(mutex_) = 0;
     double rate_ PICAM_GUARDED_BY(mutex_) = 0.0;
     bool still_wanted_ PICAM_GUARDED_BY(mutex_) = false;
@@ -125,6 +155,7 @@ public:
 
     Expected<SourceInfo> start(const SourceRequest &request, FrameSink &sink) override
     {
+        camera_.passUnlessHanging(FakeCamera::Hang::kInOpen);
         if (camera_.start_error)
             return tl::unexpected<Error>(*camera_.start_error);
         started_ = true;
@@ -149,8 +180,10 @@ public:
     }
     void stop() override
     {
-        if (std::exchange(started_, false))
-            camera_.setSink(nullptr, 0.0);
+        if (!std::exchange(started_, false))
+            return;
+        camera_.passUnlessHanging(FakeCamera::Hang::kInClose);
+        camera_.setSink(nullptr, 0.0);
     }
 
 private:

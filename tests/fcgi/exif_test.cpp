@@ -58,7 +58,7 @@ void useTimeZone(const char *zone)
 Picture somePicture()
 {
     Picture picture;
-    picture.jpeg = {0xff, 0xd8, 0xff, 0xd9};
+    picture.bytes = {0xff, 0xd8, 0xff, 0xd9};
     picture.size = {1280, 720};
     picture.captured_wall = WallTime(1700000000045ms); // 2023-11-14 22:13:20.045 UTC
     picture.exposure = {16667, 250, 4300};

@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 Still someStill()
 {
     auto picture = std::make_shared<Picture>();
-    picture->jpeg = {0xff, 0xd8, 0xff, 0xd9};
+    picture->bytes = {0xff, 0xd8, 0xff, 0xd9};
     picture->size = {640, 480};
     picture->sequence = 0x1234;
     picture->captured = MonotonicTime(1000s);

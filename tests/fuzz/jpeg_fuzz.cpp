@@ -14,7 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char *data, std::size_t byt
                     std::chrono::steady_clock::now(), [] {});
         const auto picture = encoder.encodePicture(frame, {80, Transform{rotation, false, false}});
         // What goes out has a head that says its size, whatever came in.
-        if (picture && !jpegSize(picture->jpeg.data(), picture->jpeg.size()))
+        if (picture && !jpegSize(picture->bytes.data(), picture->bytes.size()))
             __builtin_trap();
     }
     return 0;

@@ -1,28 +1,34 @@
 /*
- * The camera lock, the wishes and the hand-over, between two snapshot workers and the streaming daemon, as the code has
- * them. tests/model/run checks it with spin.
+ * The camera lock, the requests for it and the hand-over, between two snapshot workers and the streaming daemon, as the
+ * code has them. tests/model/run checks it with spin.
  *
- *   Streamd   Capture::useCamera, waitForLock, stream           (streamd/pipeline/capture.cpp)
- *   Worker    StillCamera::run, holdCamera, watchWishes         (fcgi/still_camera.cpp)
- *   Asker     Stills::get                                       (fcgi/stills.cpp)
+ *   Streamd   CameraController and CameraLifecycle, policy.waits_for_lock and .retries   (core/camera)
+ *   Worker    the same, policy.yields, with StillCapture's demand                        (core/camera, fcgi)
+ *   Asker     Stills::get                                                                (fcgi/stills.cpp)
  *   owner     CameraLock: flock, which the kernel drops with the process that dies
- *   the words FrameStore's kEvent, kCameraWish, kStillWish: "remember the value, look at the world, wait until it has
- *             changed" is here a flag for each who waits, cleared when it remembers and set by every signal
+ *   the words CameraRequests' kEvent, kCameraRequest, kStillRequest: "remember the value, look at the world, wait until
+ *             it has changed" is here a flag for each who waits, cleared when it remembers and set by every signal
+ *
+ * The steps of the worker, and where they stand:
+ *   camera_request, still_request remembered    CameraController::tryLock, before the lock is tried
+ *   makes_way                                   … isCameraRequested(), the same
+ *   take, else REFUSED                          … CameraLock::tryTake, CameraLifecycle::lockHeldElsewhere
+ *   yields: REFUSED, give, signalEvent          CameraController::close: report(), closeSource()
  *
  * A picture counts as of now while the stream runs (`fresh`), or when it was captured since the asker came (`shared`).
- * TIMEOUTS are the looks after 250 and 500 ms: they exist because a process that is killed says nothing. Deadlines of
+ * TIMEOUTS are the looks after 250 and 500 ms: they exist because a process that is killed sends no signal. Deadlines of
  * requests are left out, so that "served" means with a picture.
  *
- * A worker that has seen a wish makes way: it takes the camera no more until whoever wished has it (in the code: for
- * 250 ms, in which a process that waits for an event has long been woken).
+ * A worker that has seen a request makes way: it takes the camera no more until whoever requested it has it (in the
+ * code: for 250 ms, in which a process that waits for an event has long been woken).
  *
  * KILLS=n lets the holder of the camera be killed n times; ONE_WORKER leaves the second worker out. The mutations, each
  * of which must be found:
- *   LATE_WORDS    the worker remembers the wish only after it has taken the lock
+ *   LATE_WORDS    the worker remembers the request only after it has taken the lock
  *   LATE_EVENT    the asker remembers the event only after the camera was refused
- *   LATE_ANSWER   the worker refuses whoever asks only after it has given the camera up, and said so
- *   NO_WAY        a worker that gave the camera up may take it back before the one who wished for it
- *   UNLOCK_FIRST  the lock is given up before the camera is closed
+ *   LATE_ANSWER   the worker refuses whoever asks only after it has released the camera, and said so
+ *   NO_WAY        a worker that released the camera may take it back before the one who requested it
+ *   UNLOCK_FIRST  the lock is released before the camera is closed
  */
 #ifndef KILLS
 #define KILLS 0
@@ -33,8 +39,8 @@
 byte owner = NOBODY;
 byte inside = 0; /* who has the camera open */
 bool event[3];
-bool camera_wish[2];
-bool still_wish[2];
+bool camera_request[2];
+bool still_request[2];
 bool fresh = false;
 bool shared[2];
 bool makes_way[2];
@@ -50,7 +56,7 @@ byte kills = KILLS;
 byte ask[2];
 
 inline signalEvent() { d_step { event[0] = true; event[1] = true; event[STREAMD] = true } }
-inline signalStill() { d_step { still_wish[0] = true; still_wish[1] = true } }
+inline signalStill() { d_step { still_request[0] = true; still_request[1] = true } }
 inline take(who)
 {
     atomic { owner == NOBODY -> owner = who; inside++; assert(inside == 1) }
@@ -89,10 +95,10 @@ end_idle:
                 break
             :: owner != NOBODY ->
                 d_step {
-                    camera_wish[0] = true;
-                    camera_wish[1] = true;
-                    still_wish[0] = true;
-                    still_wish[1] = true
+                    camera_request[0] = true;
+                    camera_request[1] = true;
+                    still_request[0] = true;
+                    still_request[1] = true
                 };
                 waitEvent(STREAMD)
             fi
@@ -114,27 +120,27 @@ end_idle:
     :: makes_way[w] && !wanting -> makes_way[w] = false
 #endif
 #ifndef LATE_WORDS
-    :: ask[w] == PENDING && camera_wish[w] ->
+    :: ask[w] == PENDING && camera_request[w] ->
         d_step {
-            camera_wish[w] = false;
+            camera_request[w] = false;
 #ifndef NO_WAY
             makes_way[w] = true
 #endif
         }
-    :: ask[w] == PENDING && !makes_way[w] && !camera_wish[w] ->
+    :: ask[w] == PENDING && !makes_way[w] && !camera_request[w] ->
 #else
     :: ask[w] == PENDING && !makes_way[w] ->
 #endif
-        still_wish[w] = false;
+        still_request[w] = false;
         if
         :: take(w);
 #ifdef LATE_WORDS
-            camera_wish[w] = false;
+            camera_request[w] = false;
 #endif
             do
-            :: camera_wish[w] ->
+            :: camera_request[w] ->
                 d_step {
-                    camera_wish[w] = false;
+                    camera_request[w] = false;
 #ifndef NO_WAY
                     makes_way[w] = true
 #endif
@@ -154,9 +160,9 @@ end_idle:
                 fi;
 #endif
                 break
-            :: !camera_wish[w] && (ask[w] == PENDING || still_wish[w]) ->
+            :: !camera_request[w] && (ask[w] == PENDING || still_request[w]) ->
                 d_step {
-                    still_wish[w] = false;
+                    still_request[w] = false;
                     shared[0] = true;
                     shared[1] = true;
                     if
@@ -165,7 +171,7 @@ end_idle:
                     fi
                 };
                 signalEvent()
-            :: !camera_wish[w] && ask[w] != PENDING && !still_wish[w] -> /* the linger is over */
+            :: !camera_request[w] && ask[w] != PENDING && !still_request[w] -> /* the linger is over */
                 give();
                 signalEvent();
                 break

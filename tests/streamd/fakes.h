@@ -2,7 +2,8 @@
 #pragma once
 
 #include "streamd/loop/scheduler.h"
-#include "streamd/pipeline/capture.h"
+#include "streamd/pipeline/camera_switch.h"
+#include "streamd/pipeline/capture_mailbox.h"
 #include "streamd/viewers/connection.h"
 
 #include <algorithm>
@@ -111,7 +112,7 @@ public:
 inline PicturePtr makePicture(std::uint64_t sequence, MonotonicTime captured, std::size_t bytes = 1000)
 {
     auto picture = std::make_shared<Picture>();
-    picture->jpeg.assign(bytes, static_cast<std::uint8_t>(sequence));
+    picture->bytes.assign(bytes, static_cast<std::uint8_t>(sequence));
     picture->size = {64, 48};
     picture->sequence = sequence;
     picture->captured = captured;

@@ -22,8 +22,8 @@ using namespace std::chrono_literals;
 
 class Collector : public FrameSink {
 public:
-    void onFrame(Frame frame) override { slot.put(Item(std::move(frame))); }
-    void onStill(Frame frame) override { stills.put(Item(std::move(frame))); }
+    void onFrame(std::shared_ptr<Frame> frame) override { slot.put(Item(std::move(*frame))); }
+    void onStill(std::shared_ptr<Frame> frame) override { stills.put(Item(std::move(*frame))); }
     void onSourceError(Error error) override { slot.put(Item(tl::unexpected<Error>(std::move(error)))); }
 
     Expected<Frame> next()
@@ -105,7 +105,7 @@ TEST(PatternSource, ShowsTheTimeAtWhichItWasTaken)
     ASSERT_TRUE(shown);
     EXPECT_GE(*shown, before);
     EXPECT_LE(*shown, wallNow());
-    EXPECT_TRUE(*frame->metadata().exposure_settled);
+    EXPECT_TRUE(*frame->metadata().exposure_converged);
 }
 
 TEST(PatternSource, TurnedItIsRenderedAsASensorWould)

@@ -1,5 +1,7 @@
 #include "core/store/frame_store.h"
 
+#include "core/store/frame_store_format.h"
+#include "tests/fakes/open_store.h"
 #include "tests/fakes/temp_dir.h"
 
 #include <algorithm>
@@ -22,13 +24,14 @@ namespace picam {
 namespace {
 
 using std::chrono::steady_clock;
+using testing::OpenStore;
 using testing::TempDir;
 
 // A picture whose every byte follows from its number: a torn one shows.
 Picture numbered(std::uint8_t number, std::size_t bytes = 5000)
 {
     Picture picture;
-    picture.jpeg.assign(bytes, number);
+    picture.bytes.assign(bytes, number);
     picture.size = {64, 48};
     picture.captured = steady_clock::now();
     picture.captured_wall = std::chrono::system_clock::now();
@@ -37,8 +40,8 @@ Picture numbered(std::uint8_t number, std::size_t bytes = 5000)
 
 bool isWhole(const Picture &picture)
 {
-    return !picture.jpeg.empty() && std::all_of(picture.jpeg.begin(), picture.jpeg.end(),
-                                                [&](std::uint8_t byte) { return byte == picture.jpeg[0]; });
+    return !picture.bytes.empty() && std::all_of(picture.bytes.begin(), picture.bytes.end(),
+                                                 [&](std::uint8_t byte) { return byte == picture.bytes[0]; });
 }
 
 // A file in memory that fails, or stops taking anything, at the Nth write.
@@ -94,6 +97,11 @@ private:
     std::shared_ptr<Disk> disk_;
 };
 
+FrameStore overMemory(const std::shared_ptr<Disk> &disk, const CameraRequests &requests)
+{
+    return {std::make_unique<MemoryFile>(disk), "memory", requests};
+}
+
 PicturePtr newestOf(const FrameStore &store)
 {
     auto stored = store.newest();
@@ -103,14 +111,13 @@ PicturePtr newestOf(const FrameStore &store)
 TEST(FrameStore, GivesBackWhatWasPublished)
 {
     const TempDir dir;
-    auto writer = FrameStore::open(dir.file("s"));
-    auto reader = FrameStore::open(dir.file("s"));
-    ASSERT_TRUE(writer && reader);
+    OpenStore writer(dir.file("s"));
+    OpenStore reader(dir.file("s"));
     ASSERT_TRUE(reader->newest());
     EXPECT_FALSE(*reader->newest());
 
     Picture picture = numbered(7);
-    picture.settled = false;
+    picture.converged = false;
     picture.exposure = {12000, 400, 5500};
     StoreTag tag;
     tag.stream = true;
@@ -120,17 +127,17 @@ TEST(FrameStore, GivesBackWhatWasPublished)
     ASSERT_TRUE(sequence);
     const auto stored = reader->newest();
     ASSERT_TRUE(stored && *stored);
-    EXPECT_EQ((*stored)->picture->jpeg, picture.jpeg);
+    EXPECT_EQ((*stored)->picture->bytes, picture.bytes);
     EXPECT_EQ((*stored)->picture->size, picture.size);
     EXPECT_EQ((*stored)->picture->sequence, *sequence);
     EXPECT_EQ((*stored)->picture->captured, picture.captured);
-    EXPECT_FALSE((*stored)->picture->settled);
+    EXPECT_FALSE((*stored)->picture->converged);
     EXPECT_EQ((*stored)->picture->exposure, picture.exposure);
     EXPECT_TRUE((*stored)->tag.still_offered);
     EXPECT_FALSE((*stored)->tag.still_size);
     EXPECT_TRUE((*stored)->tag.stream);
     EXPECT_EQ((*stored)->tag.interval.count(), 33333);
-    EXPECT_TRUE((*reader->newestEntry())->picture->jpeg.empty());
+    EXPECT_TRUE((*reader->newestEntry())->picture->bytes.empty());
 }
 
 TEST(FrameStore, SequenceGoesOnAcrossWriters)
@@ -138,8 +145,7 @@ TEST(FrameStore, SequenceGoesOnAcrossWriters)
     const TempDir dir;
     std::uint64_t last = 0;
     for (int i = 0; i < 10; ++i) {
-        auto store = FrameStore::open(dir.file("s"));
-        ASSERT_TRUE(store);
+        OpenStore store(dir.file("s"));
         const auto sequence = store->publish(numbered(1), {});
         ASSERT_TRUE(sequence);
         EXPECT_TRUE(i == 0 || *sequence == last + 1) << *sequence << " after " << last;
@@ -151,8 +157,7 @@ TEST(FrameStore, SequenceGoesOnAcrossWriters)
 TEST(FrameStore, KeepsTheStillSizedBesideTheSequence)
 {
     const TempDir dir;
-    auto store = FrameStore::open(dir.file("s"));
-    ASSERT_TRUE(store);
+    OpenStore store(dir.file("s"));
     StoreTag still_size;
     still_size.still_size = true;
     EXPECT_FALSE(*store->newest(FrameStore::Kind::kStillSize));
@@ -170,32 +175,37 @@ TEST(FrameStore, KeepsTheStillSizedBesideTheSequence)
             const auto still = store->newest(FrameStore::Kind::kStillSize);
             ASSERT_TRUE(still && *still);
             EXPECT_TRUE((*still)->tag.still_size);
-            EXPECT_EQ((*still)->picture->jpeg, std::vector<std::uint8_t>(9000, number));
+            EXPECT_EQ((*still)->picture->bytes, std::vector<std::uint8_t>(9000, number));
         }
-        EXPECT_EQ(newestOf(*store)->jpeg[0], i);
+        EXPECT_EQ(newestOf(*store)->bytes[0], i);
     }
 }
 
-TEST(FrameStore, IsForOwnerAndGroupWhateverTheUmask)
+TEST(FrameStore, IsForItsOwnerAloneWhateverTheUmask)
 {
     const TempDir dir;
-    const mode_t before = ::umask(0077);
-    ASSERT_TRUE(FrameStore::open(dir.file("s")));
+    const auto mode = [&dir] {
+        struct stat status {};
+        return ::stat(dir.file("s").c_str(), &status) == 0 ? status.st_mode & 0777U : 0;
+    };
+    const mode_t before = ::umask(0);
+    ASSERT_TRUE(openStoreFile(dir.file("s")));
     ::umask(before);
-    struct stat status {};
-    ASSERT_EQ(::stat(dir.file("s").c_str(), &status), 0);
-    EXPECT_EQ(status.st_mode & 0777U, 0660U);
+    EXPECT_EQ(mode(), 0600U);
+    ASSERT_EQ(::chmod(dir.file("s").c_str(), 0660), 0); // as an earlier version made it
+    ASSERT_TRUE(openStoreFile(dir.file("s")));
+    EXPECT_EQ(mode(), 0600U);
 }
 
 TEST(FrameStore, RefusesWhatIsNoFile)
 {
     const TempDir dir;
-    EXPECT_EQ(FrameStore::open(dir.path()).error().kind, ErrorKind::kIo);
+    EXPECT_EQ(CameraRequests::open(dir.path()).error().kind, ErrorKind::kIo);
     ASSERT_EQ(::symlink("/etc/passwd", dir.file("link").c_str()), 0);
-    EXPECT_EQ(FrameStore::open(dir.file("link")).error().kind, ErrorKind::kIo);
+    EXPECT_EQ(CameraRequests::open(dir.file("link")).error().kind, ErrorKind::kIo);
     ASSERT_EQ(::mkfifo(dir.file("pipe").c_str(), 0600), 0);
-    EXPECT_EQ(FrameStore::open(dir.file("pipe")).error().kind, ErrorKind::kIo);
-    EXPECT_NE(FrameStore::open(dir.file("none/s")).error().message.find(dir.file("none/s")), std::string::npos);
+    EXPECT_EQ(CameraRequests::open(dir.file("pipe")).error().kind, ErrorKind::kIo);
+    EXPECT_NE(CameraRequests::open(dir.file("none/s")).error().message.find(dir.file("none/s")), std::string::npos);
 }
 
 TEST(FrameStore, AFileOfAnotherUserIsASentence)
@@ -204,13 +214,13 @@ TEST(FrameStore, AFileOfAnotherUserIsASentence)
         GTEST_SKIP() << "only root has another user's file at hand";
     const TempDir dir;
     ASSERT_EQ(::chmod(dir.path().c_str(), 0777), 0);
-    ASSERT_TRUE(FrameStore::open(dir.file("s")));
+    ASSERT_TRUE(openStoreFile(dir.file("s")));
     const pid_t child = ::fork();
     if (child == 0) {
         constexpr uid_t kNobody = 65534;
         if (::setgroups(0, nullptr) != 0 || ::setgid(kNobody) != 0 || ::setuid(kNobody) != 0)
             ::_exit(2);
-        const auto store = FrameStore::open(dir.file("s"));
+        const auto store = openStoreFile(dir.file("s"));
         const bool said = !store && store.error().kind == ErrorKind::kIo &&
                           store.error().message.find(dir.file("s")) != std::string::npos;
         ::_exit(said ? 0 : 1);
@@ -223,8 +233,7 @@ TEST(FrameStore, AFileOfAnotherUserIsASentence)
 TEST(FrameStore, RefusesAPictureThatDoesNotFit)
 {
     const TempDir dir;
-    auto store = FrameStore::open(dir.file("s"));
-    ASSERT_TRUE(store);
+    OpenStore store(dir.file("s"));
     EXPECT_EQ(store->publish(numbered(1, 0), {}).error().kind, ErrorKind::kUnsupported);
     EXPECT_EQ(store->publish(numbered(1, store::kSlotCapacity + 1), {}).error().kind, ErrorKind::kUnsupported);
 }
@@ -232,13 +241,15 @@ TEST(FrameStore, RefusesAPictureThatDoesNotFit)
 // The writer dies, or is refused, at each of its writes: readers have the picture before.
 TEST(FrameStore, AWriterThatEndsAnywhereLeavesTheLastPictureWhole)
 {
+    const TempDir dir;
+    const CameraRequests requests = CameraRequests::open(dir.file("s")).value();
     for (const bool fails : {false, true}) {
         for (const bool partial : {false, true}) {
             bool completed = false;
             for (int writes = 0; !completed; ++writes) {
                 ASSERT_LT(writes, 20);
                 auto disk = std::make_shared<Disk>();
-                auto store = FrameStore::overFile(std::make_unique<MemoryFile>(disk));
+                auto store = overMemory(disk, requests);
                 for (std::uint8_t i = 1; i <= 6; ++i)
                     ASSERT_TRUE(store.publish(numbered(i), {}));
                 disk->writes_left = writes;
@@ -247,17 +258,17 @@ TEST(FrameStore, AWriterThatEndsAnywhereLeavesTheLastPictureWhole)
                 static_cast<void>(store.publish(numbered(100), {}));
                 completed = disk->writes_left > 0;
 
-                const auto reader = FrameStore::overFile(std::make_unique<MemoryFile>(disk));
+                const auto reader = overMemory(disk, requests);
                 const PicturePtr newest = newestOf(reader);
                 ASSERT_TRUE(newest);
                 EXPECT_TRUE(isWhole(*newest));
-                EXPECT_TRUE(newest->jpeg[0] == 6 || newest->jpeg[0] == 100);
+                EXPECT_TRUE(newest->bytes[0] == 6 || newest->bytes[0] == 100);
 
                 // And the next writer goes on.
                 disk->writes_left = -1;
-                auto next = FrameStore::overFile(std::make_unique<MemoryFile>(disk));
+                auto next = overMemory(disk, requests);
                 ASSERT_TRUE(next.publish(numbered(200), {}));
-                EXPECT_EQ(newestOf(reader)->jpeg[0], 200);
+                EXPECT_EQ(newestOf(reader)->bytes[0], 200);
             }
         }
     }
@@ -265,8 +276,10 @@ TEST(FrameStore, AWriterThatEndsAnywhereLeavesTheLastPictureWhole)
 
 TEST(FrameStore, AFlippedByteInTheHeaderIsNoCrashAndNoTornPicture)
 {
+    const TempDir dir;
+    const CameraRequests requests = CameraRequests::open(dir.file("s")).value();
     auto disk = std::make_shared<Disk>();
-    auto store = FrameStore::overFile(std::make_unique<MemoryFile>(disk));
+    auto store = overMemory(disk, requests);
     for (std::uint8_t i = 1; i <= 4; ++i)
         ASSERT_TRUE(store.publish(numbered(i), {}));
     const std::vector<char> good = disk->bytes;
@@ -284,7 +297,7 @@ TEST(FrameStore, AFlippedByteInTheHeaderIsNoCrashAndNoTornPicture)
                 EXPECT_TRUE(isWhole(*(*stored)->picture));
             }
             ASSERT_TRUE(store.publish(numbered(9), {})) << "byte " << at;
-            EXPECT_EQ(newestOf(store)->jpeg[0], 9);
+            EXPECT_EQ(newestOf(store)->bytes[0], 9);
         }
     }
     EXPECT_GE(refused, 32 * 3); // the fields that say what the file is
@@ -293,8 +306,7 @@ TEST(FrameStore, AFlippedByteInTheHeaderIsNoCrashAndNoTornPicture)
 TEST(FrameStore, AFileCutShortAtAnyLengthIsNoCrash)
 {
     const TempDir dir;
-    auto store = FrameStore::open(dir.file("s"));
-    ASSERT_TRUE(store);
+    OpenStore store(dir.file("s"));
     std::vector<long> lengths{0, 1, 31, 32, 33, 63, 4095, 4096, 4097, 8000};
     for (std::size_t slot = 0; slot <= store::kSlotCount; ++slot) {
         const auto entry = static_cast<long>(sizeof(store::StoreHeader) + slot * sizeof(store::SlotEntry));
@@ -307,11 +319,11 @@ TEST(FrameStore, AFileCutShortAtAnyLengthIsNoCrash)
         ASSERT_EQ(::truncate(dir.file("s").c_str(), length), 0);
         const PicturePtr left = newestOf(*store);
         EXPECT_TRUE(!left || isWhole(*left));
-        store->signal(FrameStore::Word::kEvent);
-        store->waitChanged(FrameStore::Word::kEvent, store->value(FrameStore::Word::kEvent),
-                           steady_clock::now() + std::chrono::milliseconds(1));
+        store.requests().signal(CameraRequests::Word::kEvent);
+        store.requests().waitChanged(CameraRequests::Word::kEvent, store.requests().value(CameraRequests::Word::kEvent),
+                                     steady_clock::now() + std::chrono::milliseconds(1));
         ASSERT_TRUE(store->publish(numbered(77), {}));
-        EXPECT_EQ(newestOf(*store)->jpeg[0], 77);
+        EXPECT_EQ(newestOf(*store)->bytes[0], 77);
     }
 }
 
@@ -319,41 +331,39 @@ TEST(FrameStore, GarbageIsRefusedWithASentenceAndRebuilt)
 {
     const TempDir dir;
     std::ofstream(dir.file("s")) << std::string(100000, 'x');
-    auto store = FrameStore::open(dir.file("s"));
-    ASSERT_TRUE(store);
+    OpenStore store(dir.file("s"));
     const auto stored = store->newest();
     ASSERT_FALSE(stored);
     EXPECT_EQ(stored.error().kind, ErrorKind::kCorrupt);
     EXPECT_NE(stored.error().message.find(dir.file("s")), std::string::npos);
     ASSERT_TRUE(store->publish(numbered(3), {}));
-    EXPECT_EQ(newestOf(*store)->jpeg[0], 3);
+    EXPECT_EQ(newestOf(*store)->bytes[0], 3);
 }
 
 TEST(FrameStore, AWiderStampThanTheClockIsNoPicture)
 {
     const TempDir dir;
-    auto store = FrameStore::open(dir.file("s"));
+    OpenStore store(dir.file("s"));
     Picture picture = numbered(1);
     picture.captured = steady_clock::now() + std::chrono::hours(1); // written before a reboot
-    ASSERT_TRUE(store && store->publish(picture, {}));
+    ASSERT_TRUE(store->publish(picture, {}));
     EXPECT_FALSE(newestOf(*store));
 }
 
 TEST(FrameStore, WakesAnotherProcess)
 {
     const TempDir dir;
-    auto store = FrameStore::open(dir.file("s"));
-    ASSERT_TRUE(store);
-    const std::uint32_t seen = store->value(FrameStore::Word::kEvent);
+    OpenStore store(dir.file("s"));
+    const std::uint32_t seen = store.requests().value(CameraRequests::Word::kEvent);
     const pid_t child = ::fork();
     if (child == 0) {
-        auto mine = FrameStore::open(dir.file("s"));
-        ::_exit(mine && mine->publish(numbered(1), {}) ? 0 : 1);
+        OpenStore mine(dir.file("s"));
+        ::_exit(mine->publish(numbered(1), {}) ? 0 : 1);
     }
     const auto deadline = steady_clock::now() + std::chrono::seconds(20);
-    while (store->value(FrameStore::Word::kEvent) == seen && steady_clock::now() < deadline)
-        store->waitChanged(FrameStore::Word::kEvent, seen, deadline);
-    EXPECT_NE(store->value(FrameStore::Word::kEvent), seen);
+    while (store.requests().value(CameraRequests::Word::kEvent) == seen && steady_clock::now() < deadline)
+        store.requests().waitChanged(CameraRequests::Word::kEvent, seen, deadline);
+    EXPECT_NE(store.requests().value(CameraRequests::Word::kEvent), seen);
     int status = 0;
     ASSERT_EQ(::waitpid(child, &status, 0), child);
     EXPECT_EQ(status, 0);
@@ -367,8 +377,7 @@ TEST(FrameStore, NoTornPictureAtFullSpeed)
     const std::chrono::seconds least(seconds != nullptr ? std::atoi(seconds) : 0);
     const std::uint64_t reads_each = seconds != nullptr ? 500'000 : 20'000;
     const TempDir dir;
-    auto writer = FrameStore::open(dir.file("s"));
-    ASSERT_TRUE(writer);
+    OpenStore writer(dir.file("s"));
     std::atomic<bool> stop{false};
     std::thread writing([&] {
         for (std::uint8_t i = 0; !stop; ++i)
@@ -381,13 +390,13 @@ TEST(FrameStore, NoTornPictureAtFullSpeed)
     const auto begun = steady_clock::now();
     for (int r = 0; r < 2; ++r)
         reading.emplace_back([&] {
-            auto reader = FrameStore::open(dir.file("s"));
+            OpenStore reader(dir.file("s"));
             std::uint64_t last = 0;
-            for (std::uint64_t i = 0; reader && (i < reads_each || steady_clock::now() < begun + least); ++i) {
+            for (std::uint64_t i = 0; (i < reads_each || steady_clock::now() < begun + least); ++i) {
                 const PicturePtr picture = newestOf(*reader);
                 if (!picture)
                     continue;
-                if (!isWhole(*picture) || picture->jpeg.size() != 2000U + picture->jpeg[0] * 10U ||
+                if (!isWhole(*picture) || picture->bytes.size() != 2000U + picture->bytes[0] * 10U ||
                     picture->sequence < last)
                     ++torn;
                 last = picture->sequence;

@@ -37,9 +37,8 @@ TEST(Status, TellsWhatHappened)
     Status status = fresh();
     status.cameraStarted();
     status.setCamera({CameraState::kStreaming, {}, "imx708", {640, 480}, 30.0}, kStart + 10s);
-    status.captured(2);
-    status.captured(0);
-    status.paced();
+    status.captured(3, 2, 0);
+    status.captured(1, 0, 1);
     status.dropped();
     status.encoded(4ms, 1000);
     status.viewerJoined(FrameForm::kV1);

@@ -48,7 +48,7 @@ protected:
         EXPECT_EQ(client.readBytes(17), "\r\n--picam-frame\r\n");
         return picture;
     }
-    static std::string content(const PicturePtr &picture) { return {picture->jpeg.begin(), picture->jpeg.end()}; }
+    static std::string content(const PicturePtr &picture) { return {picture->bytes.begin(), picture->bytes.end()}; }
 
     ServedHub served;
 };

@@ -122,7 +122,7 @@ protected:
         ASSERT_TRUE(served.until([this] { return served.values().viewers[1] > 0; }));
         const auto picture = served.publish();
         const auto frame = readFrame(*client, kBinary);
-        EXPECT_TRUE(frame.payload == std::string(picture->jpeg.begin(), picture->jpeg.end()));
+        EXPECT_TRUE(frame.payload == std::string(picture->bytes.begin(), picture->bytes.end()));
     }
 
     ServedHub served;
@@ -272,10 +272,10 @@ TEST_F(WebSocketServerTest, FramesInEachForm)
     for (const std::size_t size :
          {std::size_t{1}, std::size_t{100}, std::size_t{126}, std::size_t{1000}, std::size_t{70000}}) {
         const auto picture = served.publish(size);
-        const std::string bytes(picture->jpeg.begin(), picture->jpeg.end());
+        const std::string bytes(picture->bytes.begin(), picture->bytes.end());
 
         const auto in_base64 = readFrame(*plain, kText);
-        EXPECT_TRUE(in_base64.payload == base64(picture->jpeg.data(), size));
+        EXPECT_TRUE(in_base64.payload == base64(picture->bytes.data(), size));
         EXPECT_TRUE(readFrame(*jpeg, kBinary).payload == bytes);
         const auto in_v1 = readFrame(*v1, kBinary).payload;
         ASSERT_EQ(in_v1.size(), size + 16);

@@ -1,7 +1,8 @@
-#include "fcgi/still_camera.h"
+#include "fcgi/still_capture.h"
 
 #include "fcgi/stills.h"
 #include "tests/fakes/fake_source.h"
+#include "tests/fakes/open_store.h"
 #include "tests/fakes/temp_dir.h"
 
 #include <atomic>
@@ -14,10 +15,11 @@ namespace {
 
 using std::chrono::steady_clock;
 using testing::FakeCamera;
+using testing::OpenStore;
 using testing::TempDir;
 using namespace std::chrono_literals;
 
-class StillCameraTest : public ::testing::Test {
+class StillCaptureTest : public ::testing::Test {
 protected:
     void SetUp() override
     {
@@ -26,19 +28,20 @@ protected:
         settings_.snapshot.linger = 60s;
         settings_.snapshot.deadline = 20s;
         settings_.camera.stall = 60s;
-        store_.emplace(*FrameStore::open(settings_.storePath()));
+        store_.emplace(settings_.storePath());
         start();
     }
     void start()
     {
-        camera_.reset();
-        camera_ = StillCamera::create(settings_, *store_,
-                                      [this] { return Expected<std::unique_ptr<Source>>(fake_.makeSource()); });
+        capture_.reset();
+        capture_ = std::make_unique<StillCapture>(
+            settings_, **store_, store_->requests(), fake_.factory(),
+            [this](const std::string &why) { given_up_.set_value(why); }, driver_timeout_);
     }
     std::future<Expected<PicturePtr>> ask(MonotonicTime since = {})
     {
         return std::async(std::launch::async,
-                          [this, since] { return camera_->capture(since, steady_clock::now() + 20s); });
+                          [this, since] { return capture_->capture(since, steady_clock::now() + 20s); });
     }
     // Frames until the answer is there.
     template <class Future>
@@ -58,10 +61,10 @@ protected:
     {
         const auto deadline = steady_clock::now() + 20s;
         while (steady_clock::now() < deadline) {
-            const auto seen = store_->value(FrameStore::Word::kEvent);
+            const auto seen = store_->requests().value(CameraRequests::Word::kEvent);
             if (lockIsFree())
                 return true;
-            store_->waitChanged(FrameStore::Word::kEvent, seen, steady_clock::now() + 100ms);
+            store_->requests().waitChanged(CameraRequests::Word::kEvent, seen, steady_clock::now() + 100ms);
         }
         return false;
     }
@@ -69,11 +72,13 @@ protected:
     TempDir dir_;
     FakeCamera fake_; // before what uses it
     Settings settings_;
-    std::optional<FrameStore> store_;
-    std::unique_ptr<StillCamera> camera_;
+    std::optional<OpenStore> store_;
+    std::chrono::milliseconds driver_timeout_ = CameraController::kDriverTimeout;
+    std::promise<std::string> given_up_;
+    std::unique_ptr<StillCapture> capture_;
 };
 
-TEST_F(StillCameraTest, OpensForTheFirstAndPublishes)
+TEST_F(StillCaptureTest, OpensForTheFirstAndPublishes)
 {
     EXPECT_TRUE(lockIsFree());
     auto asked = ask();
@@ -83,18 +88,18 @@ TEST_F(StillCameraTest, OpensForTheFirstAndPublishes)
     const auto picture = asked.get();
     ASSERT_TRUE(picture) << picture.error().message;
     EXPECT_EQ((*picture)->size, fake_.size);
-    const auto stored = store_->newest();
+    const auto stored = (*store_)->newest();
     ASSERT_TRUE(stored && *stored);
-    EXPECT_EQ((*stored)->picture->jpeg, (*picture)->jpeg);
+    EXPECT_EQ((*stored)->picture->bytes, (*picture)->bytes);
     EXPECT_EQ((*stored)->picture->sequence, (*picture)->sequence);
 }
 
-TEST_F(StillCameraTest, WaitsUntilTheCameraHasSettled)
+TEST_F(StillCaptureTest, WaitsUntilTheCameraHasSettled)
 {
     auto asked = ask();
     ASSERT_TRUE(fake_.waitOpen(true));
     CaptureMetadata searching;
-    searching.exposure_settled = false;
+    searching.exposure_converged = false;
     for (int i = 0; i < 20; ++i)
         ASSERT_TRUE(fake_.emit(searching));
     EXPECT_EQ(asked.wait_for(50ms), std::future_status::timeout);
@@ -103,7 +108,7 @@ TEST_F(StillCameraTest, WaitsUntilTheCameraHasSettled)
 }
 
 // A program that knows nothing of our lock has the device itself.
-TEST_F(StillCameraTest, ADeviceInUseElsewhereIsAnErrorAtOnceAndNoMore)
+TEST_F(StillCaptureTest, ADeviceInUseElsewhereIsAnErrorAtOnceAndNoMore)
 {
     fake_.start_error = Error{ErrorKind::kCameraBusy, "another program has the camera"};
     const auto busy = ask().get();
@@ -111,7 +116,7 @@ TEST_F(StillCameraTest, ADeviceInUseElsewhereIsAnErrorAtOnceAndNoMore)
     EXPECT_EQ(busy.error().kind, ErrorKind::kCameraBusy);
     EXPECT_TRUE(lockBecomesFree());
 
-    camera_->stop();
+    capture_->stop();
     fake_.start_error.reset();
     start();
     auto asked = ask();
@@ -119,7 +124,7 @@ TEST_F(StillCameraTest, ADeviceInUseElsewhereIsAnErrorAtOnceAndNoMore)
     EXPECT_TRUE(asked.get());
 }
 
-TEST_F(StillCameraTest, OneCaptureAnswersAllWhoAsk)
+TEST_F(StillCaptureTest, OneCaptureAnswersAllWhoAsk)
 {
     auto first = ask();
     ASSERT_TRUE(fake_.waitOpen(true));
@@ -136,7 +141,7 @@ TEST_F(StillCameraTest, OneCaptureAnswersAllWhoAsk)
     EXPECT_EQ(fake_.starts(), 1);
 }
 
-TEST_F(StillCameraTest, APictureIsAsNewAsAsked)
+TEST_F(StillCaptureTest, APictureIsAsNewAsAsked)
 {
     auto first = ask();
     ASSERT_TRUE(fake_.waitOpen(true));
@@ -150,7 +155,7 @@ TEST_F(StillCameraTest, APictureIsAsNewAsAsked)
     EXPECT_GE((*picture)->captured, since);
 }
 
-TEST_F(StillCameraTest, ClosesAfterTheLinger)
+TEST_F(StillCaptureTest, ClosesAfterTheLinger)
 {
     settings_.snapshot.linger = 20ms;
     start();
@@ -163,49 +168,49 @@ TEST_F(StillCameraTest, ClosesAfterTheLinger)
     EXPECT_EQ(fake_.lent(), 0);
 }
 
-TEST_F(StillCameraTest, GivesTheCameraUpWhenAnotherWishesForIt)
+TEST_F(StillCaptureTest, GivesTheCameraUpWhenAnotherWishesForIt)
 {
     auto asked = ask();
     ASSERT_TRUE(fake_.waitOpen(true));
     feed(asked);
     ASSERT_TRUE(asked.get());
-    const auto event = store_->value(FrameStore::Word::kEvent);
+    const auto event = store_->requests().value(CameraRequests::Word::kEvent);
     ASSERT_FALSE(lockIsFree());
-    store_->wishForCamera();
+    store_->requests().requestCamera();
     EXPECT_TRUE(fake_.waitOpen(false));
     EXPECT_TRUE(lockBecomesFree());
-    EXPECT_NE(store_->value(FrameStore::Word::kEvent), event);
+    EXPECT_NE(store_->requests().value(CameraRequests::Word::kEvent), event);
 }
 
-TEST_F(StillCameraTest, GivesItUpWhileItWaitsForAFrame)
+TEST_F(StillCaptureTest, GivesItUpWhileItWaitsForAFrame)
 {
     auto asked = ask();
     ASSERT_TRUE(fake_.waitOpen(true));
-    store_->wishForCamera();
+    store_->requests().requestCamera();
     const auto answer = asked.get();
     ASSERT_FALSE(answer);
     EXPECT_EQ(answer.error().kind, ErrorKind::kInterrupted);
     EXPECT_TRUE(lockBecomesFree());
 }
 
-TEST_F(StillCameraTest, TakesAPictureForAnotherWorker)
+TEST_F(StillCaptureTest, TakesAPictureForAnotherWorker)
 {
     auto asked = ask();
     ASSERT_TRUE(fake_.waitOpen(true));
     feed(asked);
     const auto first = asked.get();
     ASSERT_TRUE(first);
-    store_->signal(FrameStore::Word::kStillWish);
+    store_->requests().signal(CameraRequests::Word::kStillRequest);
     const auto deadline = steady_clock::now() + 20s;
     std::uint64_t newest = 0;
     while (newest <= (*first)->sequence && steady_clock::now() < deadline) {
         fake_.emit();
-        newest = (*store_->newestEntry())->picture->sequence;
+        newest = (*(*store_)->newestEntry())->picture->sequence;
     }
     EXPECT_GT(newest, (*first)->sequence);
 }
 
-TEST_F(StillCameraTest, AnErrorIsToldToAllAndTheNextAskTriesAgain)
+TEST_F(StillCaptureTest, AnErrorIsToldToAllAndTheNextAskTriesAgain)
 {
     fake_.start_error = Error{ErrorKind::kNoCamera, "there is no camera"};
     EXPECT_EQ(ask().get().error().message, "there is no camera");
@@ -221,7 +226,7 @@ TEST_F(StillCameraTest, AnErrorIsToldToAllAndTheNextAskTriesAgain)
     EXPECT_TRUE(again.get());
 }
 
-TEST_F(StillCameraTest, AStalledCameraIsAnError)
+TEST_F(StillCaptureTest, AStalledCameraIsAnError)
 {
     settings_.camera.stall = 30ms;
     fake_.fps = 1000;
@@ -230,27 +235,41 @@ TEST_F(StillCameraTest, AStalledCameraIsAnError)
     EXPECT_TRUE(lockBecomesFree());
 }
 
-TEST_F(StillCameraTest, AnAskEndsAtItsDeadline)
+TEST_F(StillCaptureTest, AnAskEndsAtItsDeadline)
 {
-    EXPECT_EQ(camera_->capture({}, steady_clock::now() + 20ms).error().kind, ErrorKind::kTimeout);
+    EXPECT_EQ(capture_->capture({}, steady_clock::now() + 20ms).error().kind, ErrorKind::kTimeout);
 }
 
-TEST_F(StillCameraTest, StoppingAnswersWhoWaits)
+TEST_F(StillCaptureTest, ADriverThatDoesNotComeBackIsLeftToAFreshProcess)
+{
+    driver_timeout_ = 50ms;
+    fake_.hang(FakeCamera::Hang::kInOpen);
+    start();
+    auto asked = ask();
+    auto given_up = given_up_.get_future();
+    ASSERT_EQ(given_up.wait_for(20s), std::future_status::ready);
+    EXPECT_EQ(given_up.get(), "the camera's driver does not come back: opening the camera");
+    fake_.hang(FakeCamera::Hang::kNowhere);
+    feed(asked);
+    EXPECT_TRUE(asked.get());
+}
+
+TEST_F(StillCaptureTest, StoppingAnswersWhoWaits)
 {
     auto asked = ask();
     ASSERT_TRUE(fake_.waitOpen(true));
-    camera_->stop();
+    capture_->stop();
     EXPECT_FALSE(asked.get());
-    EXPECT_FALSE(camera_->capture({}, steady_clock::now() + 20s));
+    EXPECT_FALSE(capture_->capture({}, steady_clock::now() + 20s));
     EXPECT_TRUE(lockIsFree());
 }
 
-TEST_F(StillCameraTest, WhoeverWishedForTheCameraMayTakeItFirst)
+TEST_F(StillCaptureTest, WhoeverWishedForTheCameraMayTakeItFirst)
 {
     auto asked = ask();
     feed(asked);
     ASSERT_TRUE(asked.get());
-    store_->wishForCamera();
+    store_->requests().requestCamera();
     ASSERT_TRUE(lockBecomesFree());
     const auto refused = ask(steady_clock::now()).get();
     ASSERT_FALSE(refused);
@@ -266,39 +285,39 @@ TEST_F(StillCameraTest, WhoeverWishedForTheCameraMayTakeItFirst)
     }
     EXPECT_TRUE(again);
     // Or it has come and gone.
-    store_->wishForCamera();
+    store_->requests().requestCamera();
     ASSERT_TRUE(lockBecomesFree());
-    store_->wishIsGranted();
+    store_->requests().cameraGranted();
     auto next = ask(steady_clock::now());
     feed(next);
     EXPECT_TRUE(next.get());
 }
 
 // The rules of "a still", with the camera lock in another's hands.
-class StillsTest : public StillCameraTest {
+class StillsTest : public StillCaptureTest {
 protected:
     void SetUp() override
     {
-        StillCameraTest::SetUp();
+        StillCaptureTest::SetUp();
         other_ = std::move(*CameraLock::tryTake(settings_.lockPath(), "picam-other"));
-        stills_.emplace(settings_, *store_, *camera_);
+        stills_.emplace(settings_, **store_, store_->requests(), *capture_);
     }
     // What another process, which has the camera, publishes.
     enum class As { kCapture, kStream, kStreamThatOffersStills, kStillBeside };
     void publish(std::chrono::milliseconds age, As as, bool settled = true)
     {
         Picture picture;
-        picture.jpeg = {0xff, 0xd8, 0xff, 0xd9};
+        picture.bytes = {0xff, 0xd8, 0xff, 0xd9};
         picture.size = as == As::kStillBeside ? Size{128, 96} : Size{64, 48};
         picture.captured = steady_clock::now() - age;
         picture.captured_wall = wallTimeOf(picture.captured);
-        picture.settled = settled;
+        picture.converged = settled;
         StoreTag tag;
         tag.stream = as != As::kCapture;
         tag.still_offered = as == As::kStreamThatOffersStills;
         tag.still_size = as == As::kStillBeside;
         tag.interval = tag.stream ? 33ms : 0ms;
-        ASSERT_TRUE(store_->publish(picture, tag));
+        ASSERT_TRUE((*store_)->publish(picture, tag));
     }
 
     std::optional<CameraLock> other_;
@@ -326,11 +345,11 @@ TEST_F(StillsTest, ElseWaitsForTheCaptureOfTheOther)
 {
     publish(5000ms, As::kCapture);
     auto asked = std::async(std::launch::async, [this] { return stills_->get(); });
-    const auto wish = store_->value(FrameStore::Word::kStillWish);
+    const auto wish = store_->requests().value(CameraRequests::Word::kStillRequest);
     const auto deadline = steady_clock::now() + 20s;
-    while (store_->value(FrameStore::Word::kStillWish) == wish && asked.wait_for(0s) != std::future_status::ready &&
-           steady_clock::now() < deadline)
-        store_->waitChanged(FrameStore::Word::kStillWish, wish, steady_clock::now() + 100ms);
+    while (store_->requests().value(CameraRequests::Word::kStillRequest) == wish &&
+           asked.wait_for(0s) != std::future_status::ready && steady_clock::now() < deadline)
+        store_->requests().waitChanged(CameraRequests::Word::kStillRequest, wish, steady_clock::now() + 100ms);
     publish(0ms, As::kCapture);
     const auto still = asked.get();
     ASSERT_TRUE(still);
@@ -340,7 +359,7 @@ TEST_F(StillsTest, ElseWaitsForTheCaptureOfTheOther)
 TEST_F(StillsTest, AnOldFrameOfTheStreamIsNotServedAsNew)
 {
     settings_.snapshot.deadline = 100ms;
-    stills_.emplace(settings_, *store_, *camera_);
+    stills_.emplace(settings_, **store_, store_->requests(), *capture_);
     publish(2000ms, As::kStream);
     const auto still = stills_->get();
     ASSERT_FALSE(still);
@@ -351,7 +370,7 @@ TEST_F(StillsTest, AnOldFrameOfTheStreamIsNotServedAsNew)
 TEST_F(StillsTest, AStreamThatHasNotSettledIsWaitedFor)
 {
     settings_.snapshot.settle = 100ms;
-    stills_.emplace(settings_, *store_, *camera_);
+    stills_.emplace(settings_, **store_, store_->requests(), *capture_);
     const auto asked = steady_clock::now();
     auto still = std::async(std::launch::async, [this] { return stills_->get(); });
     while (still.wait_for(5ms) != std::future_status::ready)
@@ -382,14 +401,14 @@ TEST_F(StillsTest, OneOfItsOwnSizeIsWishedForBesideTheStream)
     EXPECT_EQ(shared->origin, StillOrigin::kStream);
     EXPECT_EQ(shared->picture->size, (Size{128, 96}));
 
-    const auto wish = store_->value(FrameStore::Word::kStillWish);
+    const auto wish = store_->requests().value(CameraRequests::Word::kStillRequest);
     const auto later = steady_clock::now() + 40ms; // that one is older than an interval then
     while (steady_clock::now() < later)
         publish(0ms, As::kStreamThatOffersStills);
     const auto asked = steady_clock::now();
     auto still = std::async(std::launch::async, [this] { return stills_->get(); });
     const auto deadline = steady_clock::now() + 20s;
-    while (store_->value(FrameStore::Word::kStillWish) == wish && steady_clock::now() < deadline)
+    while (store_->requests().value(CameraRequests::Word::kStillRequest) == wish && steady_clock::now() < deadline)
         publish(0ms, As::kStreamThatOffersStills);
     EXPECT_NE(still.wait_for(0s), std::future_status::ready);
     publish(0ms, As::kStillBeside);
@@ -403,7 +422,7 @@ TEST_F(StillsTest, OneOfItsOwnSizeIsWishedForBesideTheStream)
 TEST_F(StillsTest, ABrokenStillOutputCostsTheSizeAndNotThePicture)
 {
     settings_.snapshot.deadline = 1s;
-    stills_.emplace(settings_, *store_, *camera_);
+    stills_.emplace(settings_, **store_, store_->requests(), *capture_);
     auto still = std::async(std::launch::async, [this] { return stills_->get(); });
     while (still.wait_for(5ms) != std::future_status::ready)
         publish(0ms, As::kStreamThatOffersStills);

@@ -1,6 +1,6 @@
-#include "streamd/pipeline/frame_pacer.h"
+#include "core/camera/frame_pacer.h"
 
-#include "streamd/pipeline/backoff.h"
+#include "core/camera/backoff.h"
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,8 @@
-#include "streamd/pipeline/capture.h"
+#include "streamd/pipeline/stream_pipeline.h"
 
 #include "streamd/loop/event_loop.h"
 #include "tests/fakes/fake_source.h"
+#include "tests/fakes/open_store.h"
 #include "tests/fakes/temp_dir.h"
 
 #include <gtest/gtest.h>
@@ -13,11 +14,12 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::FakeCamera;
+using testing::OpenStore;
 using testing::TempDir;
 
 constexpr auto kDeadline = 20s;
 
-// Keeps what the capture thread tells.
+// Keeps what the pipeline posts to the loop.
 class FakeSink : public CaptureSink {
 public:
     void onPicture(const PicturePtr &picture) override { pictures.push_back(picture); }
@@ -27,33 +29,31 @@ public:
     std::vector<CameraStatus> states;
 };
 
-class CaptureTest : public ::testing::Test {
+class StreamPipelineTest : public ::testing::Test {
 protected:
-    CaptureTest()
+    StreamPipelineTest()
     {
         settings.runtime_dir = dir.path();
         settings.stream.fps = 10000.0; // the test's frames come as fast as it likes
         settings.stream.size = camera.size;
         settings.camera.stall = 200ms;
         lock_path = settings.lockPath();
-        store = std::make_unique<FrameStore>(FrameStore::open(settings.storePath()).value());
+        store = std::make_unique<OpenStore>(settings.storePath());
         start();
     }
-    ~CaptureTest() override { capture->stop(); }
-
     // Anew, with the settings as they are now.
     void start()
     {
-        if (capture)
-            capture->stop();
-        capture = std::make_unique<Capture>(
-            settings, [this] { return makeSource(); }, loop, *store, status,
-            [this](const std::string &why) {
-                const MutexLock lock(mutex);
-                given_up.push_back(why);
-            },
-            driver_patience);
-        capture->setSink(&sink);
+        pipeline.reset();
+        pipeline = std::make_unique<StreamPipeline>(settings,
+                                                    StreamPipeline::Parts{[this] { return makeSource(); }, loop,
+                                                                          **store, store->requests(), status,
+                                                                          [this](const std::string &why) {
+                                                                              const MutexLock lock(mutex);
+                                                                              given_up.push_back(why);
+                                                                          }},
+                                                    driver_timeout);
+        pipeline->setSink(&sink);
     }
     [[nodiscard]] std::string gaveUp()
     {
@@ -110,7 +110,7 @@ protected:
     std::atomic<int> opened{0};
     std::atomic<int> failures{0};
     std::atomic<bool> driver_hangs{false};
-    std::chrono::milliseconds driver_patience = Capture::kDriverPatience;
+    std::chrono::milliseconds driver_timeout = CameraController::kDriverTimeout;
     Mutex mutex;
     std::vector<std::string> given_up PICAM_GUARDED_BY(mutex);
     Settings settings;
@@ -119,41 +119,41 @@ protected:
     Status status{"1.0", "pi", loop.now()};
     FakeSink sink;
     std::string lock_path;
-    std::unique_ptr<FrameStore> store;
-    std::unique_ptr<Capture> capture;
+    std::unique_ptr<OpenStore> store;
+    std::unique_ptr<StreamPipeline> pipeline;
 };
 
-TEST_F(CaptureTest, TouchesNothingUntilItIsWanted)
+TEST_F(StreamPipelineTest, TouchesNothingUntilItIsWanted)
 {
     EXPECT_TRUE(lockIsFree());
     EXPECT_EQ(opened, 0);
 }
 
-TEST_F(CaptureTest, StreamsWhileItIsWanted)
+TEST_F(StreamPipelineTest, StreamsWhileItIsWanted)
 {
-    capture->want(true);
+    pipeline->want(true);
     ASSERT_TRUE(until([&] { return sink.pictures.size() >= 3; }));
     EXPECT_FALSE(lockIsFree());
     ASSERT_EQ(sink.states.size(), 1U);
     EXPECT_EQ(sink.states[0].state, CameraState::kStreaming);
     EXPECT_EQ(sink.states[0].source, "fake");
     EXPECT_EQ(sink.states[0].size, camera.size);
-    EXPECT_EQ(sink.pictures[0]->jpeg.at(0), 0xFF);
+    EXPECT_EQ(sink.pictures[0]->bytes.at(0), 0xFF);
     EXPECT_EQ(sink.pictures[0]->size, camera.size);
-    EXPECT_TRUE(sink.pictures[0]->settled || sink.pictures[2]->settled);
+    EXPECT_TRUE(sink.pictures[0]->converged || sink.pictures[2]->converged);
 
-    capture->want(false);
+    pipeline->want(false);
     ASSERT_TRUE(camera.waitOpen(false));
     ASSERT_TRUE(until([&] { return lockIsFree(); }, false));
     EXPECT_EQ(camera.lent(), 0);
     EXPECT_EQ(values().camera_starts, 1U);
 }
 
-TEST_F(CaptureTest, PublishesEveryPictureWithItsTag)
+TEST_F(StreamPipelineTest, PublishesEveryPictureWithItsTag)
 {
-    capture->want(true);
+    pipeline->want(true);
     ASSERT_TRUE(until([&] { return sink.pictures.size() >= 2; }));
-    const auto newest = store->newest();
+    const auto newest = (*store)->newest();
     ASSERT_TRUE(newest && *newest);
     EXPECT_TRUE((**newest).tag.stream);
     EXPECT_FALSE((**newest).tag.still_size);
@@ -162,27 +162,27 @@ TEST_F(CaptureTest, PublishesEveryPictureWithItsTag)
     EXPECT_GT(sink.pictures[1]->sequence, sink.pictures[0]->sequence);
 }
 
-TEST_F(CaptureTest, SequencesGoOnAcrossOpenings)
+TEST_F(StreamPipelineTest, SequencesGoOnAcrossOpenings)
 {
-    capture->want(true);
+    pipeline->want(true);
     ASSERT_TRUE(until([&] { return !sink.pictures.empty(); }));
-    capture->want(false);
+    pipeline->want(false);
     ASSERT_TRUE(camera.waitOpen(false));
     const auto last = sink.pictures.back()->sequence;
     sink.pictures.clear();
-    capture->want(true);
+    pipeline->want(true);
     ASSERT_TRUE(until([&] { return !sink.pictures.empty(); }));
     EXPECT_GT(sink.pictures.front()->sequence, last);
 }
 
-TEST_F(CaptureTest, NothingArrivesAfterItIsNoLongerWanted)
+TEST_F(StreamPipelineTest, NothingArrivesAfterItIsNoLongerWanted)
 {
-    capture->want(true);
+    pipeline->want(true);
     ASSERT_TRUE(camera.waitOpen(true));
     // Pictures are made, and posted; the loop has not run.
     while (values().encoded < 3)
         camera.emit();
-    capture->want(false);
+    pipeline->want(false);
     ASSERT_TRUE(camera.waitOpen(false));
     bool ran = false;
     ASSERT_TRUE(until([&] { return std::exchange(ran, true); }, false));
@@ -190,23 +190,23 @@ TEST_F(CaptureTest, NothingArrivesAfterItIsNoLongerWanted)
     EXPECT_TRUE(sink.states.empty());
 }
 
-TEST_F(CaptureTest, AChangeOfMindKeepsTheCameraAndTellsAgain)
+TEST_F(StreamPipelineTest, AChangeOfMindKeepsTheCameraAndTellsAgain)
 {
-    capture->want(true);
+    pipeline->want(true);
     ASSERT_TRUE(until([&] { return !sink.pictures.empty(); }));
     sink.states.clear();
-    capture->want(false);
-    capture->want(true);
+    pipeline->want(false);
+    pipeline->want(true);
     ASSERT_TRUE(until([&] { return !sink.states.empty(); }));
     EXPECT_EQ(lastState(), CameraState::kStreaming);
 }
 
 // A program that knows nothing of our lock has the device itself.
-TEST_F(CaptureTest, ADeviceInUseElsewhereIsSaidAndTriedAgain)
+TEST_F(StreamPipelineTest, ADeviceInUseElsewhereIsSaidAndTriedAgain)
 {
     failures = 2;
     failure = ErrorKind::kCameraBusy;
-    capture->want(true);
+    pipeline->want(true);
     ASSERT_TRUE(until([&] { return lastState() == CameraState::kUnavailable; }));
     EXPECT_EQ(sink.states.back().reason, "another program has the camera");
     EXPECT_TRUE(sink.pictures.empty());
@@ -214,10 +214,10 @@ TEST_F(CaptureTest, ADeviceInUseElsewhereIsSaidAndTriedAgain)
     EXPECT_EQ(opened, 3);
 }
 
-TEST_F(CaptureTest, ACameraThatIsNotThereIsTriedAgain)
+TEST_F(StreamPipelineTest, ACameraThatIsNotThereIsTriedAgain)
 {
     failures = 2;
-    capture->want(true);
+    pipeline->want(true);
     ASSERT_TRUE(until([&] { return !sink.states.empty(); }));
     EXPECT_EQ(sink.states[0].state, CameraState::kUnavailable);
     EXPECT_EQ(sink.states[0].reason, "no camera found");
@@ -227,19 +227,19 @@ TEST_F(CaptureTest, ACameraThatIsNotThereIsTriedAgain)
     EXPECT_EQ(values().camera_failures, 2U);
 }
 
-TEST_F(CaptureTest, GivingUpDoesNotWaitForTheNextTry)
+TEST_F(StreamPipelineTest, GivingUpDoesNotWaitForTheNextTry)
 {
     failures = 1000;
-    capture->want(true);
+    pipeline->want(true);
     ASSERT_TRUE(until([&] { return values().camera_failures >= 3; }, false)); // the next is a second away
     const auto before = loop.now();
-    capture->stop();
+    pipeline.reset();
     EXPECT_LT(loop.now() - before, 400ms);
 }
 
-TEST_F(CaptureTest, ACameraThatStallsOnceIsStartedAgainAndNobodyHearsOfIt)
+TEST_F(StreamPipelineTest, ACameraThatStallsOnceIsStartedAgainAndNobodyHearsOfIt)
 {
-    capture->want(true);
+    pipeline->want(true);
     ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
     ASSERT_TRUE(until([&] { return camera.starts() == 2; }, false));
     sink.pictures.clear();
@@ -248,9 +248,9 @@ TEST_F(CaptureTest, ACameraThatStallsOnceIsStartedAgainAndNobodyHearsOfIt)
         EXPECT_EQ(state.state, CameraState::kStreaming) << state.reason;
 }
 
-TEST_F(CaptureTest, ACameraThatStallsOnIsOpenedAnewAndViewersHearWhy)
+TEST_F(StreamPipelineTest, ACameraThatStallsOnIsOpenedAnewAndViewersHearWhy)
 {
-    capture->want(true);
+    pipeline->want(true);
     ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
     ASSERT_TRUE(until([&] { return lastState() == CameraState::kUnavailable; }, false));
     EXPECT_NE(sink.states.back().reason.find("no frame"), std::string::npos) << sink.states.back().reason;
@@ -260,48 +260,48 @@ TEST_F(CaptureTest, ACameraThatStallsOnIsOpenedAnewAndViewersHearWhy)
     EXPECT_EQ(gaveUp(), "");
 }
 
-TEST_F(CaptureTest, ACameraThatNeverGivesAFrameIsLeftToAFreshProcess)
+TEST_F(StreamPipelineTest, ACameraThatNeverGivesAFrameIsLeftToAFreshProcess)
 {
-    capture->want(true);
+    pipeline->want(true);
     ASSERT_TRUE(until([&] { return !gaveUp().empty(); }, false));
-    EXPECT_EQ(camera.starts(), Capture::kMaxHangs);
+    EXPECT_EQ(camera.starts(), CameraLifecycle::kMaxStalls);
     EXPECT_NE(gaveUp().find("4 times in a row"), std::string::npos) << gaveUp();
     EXPECT_EQ(lastState(), CameraState::kUnavailable);
 }
 
-TEST_F(CaptureTest, ACameraThatIsNotThereIsWaitedForAsLongAsItTakes)
+TEST_F(StreamPipelineTest, ACameraThatIsNotThereIsWaitedForAsLongAsItTakes)
 {
-    failures = 2 * Capture::kMaxHangs;
+    failures = 2 * CameraLifecycle::kMaxStalls;
     settings.camera.stall = 10s;
     start();
-    capture->want(true);
+    pipeline->want(true);
     ASSERT_TRUE(until([&] { return opened >= 5; }));
     EXPECT_EQ(gaveUp(), "");
 }
 
-TEST_F(CaptureTest, ADriverThatDoesNotComeBackIsLeftToAFreshProcess)
+TEST_F(StreamPipelineTest, ADriverThatDoesNotComeBackIsLeftToAFreshProcess)
 {
-    driver_patience = 50ms;
+    driver_timeout = 50ms;
     driver_hangs = true;
     start();
-    capture->want(true);
+    pipeline->want(true);
     EXPECT_TRUE(until([&] { return !gaveUp().empty(); }));
     driver_hangs = false;
     EXPECT_EQ(gaveUp(), "the camera's driver does not come back: opening the camera");
     ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
     // One that does come back is nobody's business.
-    ASSERT_TRUE(until([begun = loop.now(), this] { return loop.now() - begun > 2 * driver_patience; }));
+    ASSERT_TRUE(until([begun = loop.now(), this] { return loop.now() - begun > 2 * driver_timeout; }));
     const MutexLock lock(mutex);
     EXPECT_EQ(given_up.size(), 1U);
 }
 
-TEST_F(CaptureTest, WorkersKeepTheOrderOfTheFrames)
+TEST_F(StreamPipelineTest, WorkersKeepTheOrderOfTheFrames)
 {
     settings.stream.workers = 4;
     camera.size = settings.stream.size = {320, 240};
     settings.camera.stall = 10s;
     start();
-    capture->want(true);
+    pipeline->want(true);
     ASSERT_TRUE(camera.waitOpen(true));
     std::atomic<bool> enough{false};
     std::thread feeder([&] {
@@ -315,19 +315,19 @@ TEST_F(CaptureTest, WorkersKeepTheOrderOfTheFrames)
         EXPECT_GT(sink.pictures[i]->sequence, sink.pictures[i - 1]->sequence);
         EXPECT_GE(sink.pictures[i]->captured, sink.pictures[i - 1]->captured);
     }
-    capture->want(false);
+    pipeline->want(false);
     ASSERT_TRUE(camera.waitOpen(false));
     // The one that lies in the slot goes back after the camera has stopped.
     EXPECT_TRUE(until([&] { return camera.lent() == 0; }, false));
 }
 
 // Which thread meets the error first must not matter.
-TEST_F(CaptureTest, WorkersEndTogetherWhenTheCameraFails)
+TEST_F(StreamPipelineTest, WorkersEndTogetherWhenTheCameraFails)
 {
     settings.stream.workers = 3;
     settings.camera.stall = 10s;
     start();
-    capture->want(true);
+    pipeline->want(true);
     for (int round = 0; round < 3; ++round) {
         ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
         ASSERT_TRUE(camera.fail({ErrorKind::kCameraFailed, "the cable fell out"}));
@@ -336,9 +336,9 @@ TEST_F(CaptureTest, WorkersEndTogetherWhenTheCameraFails)
     }
 }
 
-TEST_F(CaptureTest, ACameraThatFailsIsReopened)
+TEST_F(StreamPipelineTest, ACameraThatFailsIsReopened)
 {
-    capture->want(true);
+    pipeline->want(true);
     ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
     ASSERT_TRUE(camera.fail({ErrorKind::kCameraFailed, "the cable fell out"}));
     ASSERT_TRUE(until([&] { return lastState() == CameraState::kUnavailable; }, false)); // no frame follows an error
@@ -346,69 +346,115 @@ TEST_F(CaptureTest, ACameraThatFailsIsReopened)
     ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
 }
 
-TEST_F(CaptureTest, AsksWhoHasTheCameraAndTakesItWhenItIsGivenUp)
+TEST_F(StreamPipelineTest, AsksWhoHasTheCameraAndTakesItWhenItIsGivenUp)
 {
     auto theirs = CameraLock::tryTake(lock_path, "picam-snapshot");
     ASSERT_TRUE(theirs && *theirs);
-    const auto wish = store->value(FrameStore::Word::kCameraWish);
-    capture->want(true);
-    ASSERT_TRUE(until([&] { return store->value(FrameStore::Word::kCameraWish) != wish; }));
+    const auto before = store->requests().value(CameraRequests::Word::kCameraRequest);
+    pipeline->want(true);
+    ASSERT_TRUE(until([&] { return store->requests().value(CameraRequests::Word::kCameraRequest) != before; }));
     EXPECT_EQ(opened, 0);
     theirs->reset();
-    store->signal(FrameStore::Word::kEvent);
+    store->requests().signal(CameraRequests::Word::kEvent);
     ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
     EXPECT_EQ(sink.states.size(), 1U) << "a short wait is nobody's business";
 }
 
-TEST_F(CaptureTest, AHolderThatWasKilledSaysNothing)
+TEST_F(StreamPipelineTest, AHolderThatWasKilledSaysNothing)
 {
     auto theirs = CameraLock::tryTake(lock_path, "picam-snapshot");
     ASSERT_TRUE(theirs && *theirs);
-    capture->want(true);
+    pipeline->want(true);
     ASSERT_TRUE(until([&] { return lastState() == CameraState::kUnavailable; }));
     EXPECT_EQ(sink.states.back().reason, "the camera is in use by picam-snapshot " + std::to_string(::getpid()));
     theirs->reset();
     ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
 }
 
-TEST_F(CaptureTest, WaitingForTheLockEndsAtOnce)
+TEST_F(StreamPipelineTest, WaitingForTheLockEndsAtOnce)
 {
     auto theirs = CameraLock::tryTake(lock_path, "picam-snapshot");
     ASSERT_TRUE(theirs && *theirs);
-    const auto wish = store->value(FrameStore::Word::kCameraWish);
-    capture->want(true);
-    ASSERT_TRUE(until([&] { return store->value(FrameStore::Word::kCameraWish) != wish; }));
+    const auto seen = store->requests().value(CameraRequests::Word::kCameraRequest);
+    pipeline->want(true);
+    ASSERT_TRUE(until([&] { return store->requests().value(CameraRequests::Word::kCameraRequest) != seen; }));
     const auto before = loop.now();
-    capture->stop();
+    pipeline.reset();
     EXPECT_LT(loop.now() - before, 400ms);
 }
 
-TEST_F(CaptureTest, GivingTheCameraUpWakesWhoeverWaitsForIt)
+TEST_F(StreamPipelineTest, GivingTheCameraUpWakesWhoeverWaitsForIt)
 {
-    capture->want(true);
+    pipeline->want(true);
     ASSERT_TRUE(until([&] { return !sink.pictures.empty(); }));
-    capture->want(false);
+    pipeline->want(false);
     ASSERT_TRUE(camera.waitOpen(false));
     // As another program does it: look at the word, try the lock, wait for the word.
     const auto deadline = loop.now() + kDeadline;
     while (loop.now() < deadline) {
-        const auto seen = store->value(FrameStore::Word::kEvent);
+        const auto seen = store->requests().value(CameraRequests::Word::kEvent);
         if (lockIsFree())
             return;
-        store->waitChanged(FrameStore::Word::kEvent, seen, deadline);
+        store->requests().waitChanged(CameraRequests::Word::kEvent, seen, deadline);
     }
     FAIL() << "nobody said that the camera is free";
 }
 
-TEST_F(CaptureTest, LessIsEncodedWhenNobodyTakesMore)
+TEST_F(StreamPipelineTest, WhileNobodyTakesFramesNothingIsEncodedUntilAStillAsks)
 {
-    capture->want(true);
-    capture->setDemand(CameraSwitch::kNobody);
-    ASSERT_TRUE(until([&] { return values().captured >= 100; }));
-    EXPECT_GE(values().encoded, 1U);
-    EXPECT_LE(values().encoded, values().captured / 2) << "the store is kept fresh, and no more";
-    EXPECT_GE(values().paced, values().captured / 2);
-    EXPECT_LE(camera.lent(), 1) << "frames left out go back at once";
+    settings.stream.fps = 100.0;
+    start();
+    pipeline->want(true);
+    ASSERT_TRUE(until([&] { return sink.pictures.size() >= 3; }));
+    pipeline->setDemand(CameraSwitch::kNobody);
+    bool quiet = false;
+    std::uint64_t encoded = 0;
+    // What was under way is done when two looks agree; from then on it stays so.
+    ASSERT_TRUE(until(
+        [&] { return quiet = std::exchange(encoded, values().encoded) == values().encoded && camera.lent() == 0; }));
+    const auto asked = loop.now();
+    for (int i = 0; i < 200; ++i)
+        ASSERT_TRUE(camera.emit());
+    EXPECT_EQ(values().encoded, encoded);
+    EXPECT_EQ(camera.lent(), 0) << "frames that nobody wants are recycled at once";
+
+    store->requests().signal(CameraRequests::Word::kStillRequest);
+    const auto published = [&] {
+        const auto newest = (*store)->newestEntry();
+        return newest && *newest && (**newest).picture->captured >= asked;
+    };
+    ASSERT_TRUE(until(published));
+    EXPECT_EQ(values().encoded, encoded) << "not one of the stream's";
+    EXPECT_FALSE(lockIsFree()) << "the camera stayed open";
+}
+
+TEST_F(StreamPipelineTest, AViewersRateIsNotExceeded)
+{
+    settings.stream.fps = 100.0;
+    start();
+    pipeline->want(true);
+    pipeline->setDemand(5.0);
+    const auto begun = loop.now();
+    ASSERT_TRUE(until([&] { return loop.now() - begun > 1100ms; }));
+    EXPECT_GE(values().encoded, 2U);
+    EXPECT_LE(values().encoded, 8U);
+    EXPECT_GE(values().paced, values().encoded);
+}
+
+TEST_F(StreamPipelineTest, StoppingReturnsAtOnceThoughTheDriverIsSlowToClose)
+{
+    pipeline->want(true);
+    ASSERT_TRUE(until([&] { return !sink.pictures.empty(); }));
+    camera.hang(FakeCamera::Hang::kInClose);
+    bool stopped = false;
+    pipeline->requestStop([&] { stopped = true; }); // returns: the driver does not
+    // The loop runs on: viewers get their goodbye, the service manager its watchdog.
+    int turns = 0;
+    ASSERT_TRUE(until([&] { return ++turns >= 20; }, false));
+    EXPECT_FALSE(stopped);
+    camera.hang(FakeCamera::Hang::kNowhere);
+    EXPECT_TRUE(until([&] { return stopped; }, false));
+    EXPECT_TRUE(lockIsFree());
 }
 
 } // namespace

@@ -1,6 +1,8 @@
-// An encoded picture: a whole JPEG with what is known about it. Immutable once made and shared by all who serve it.
+// EncodedFrame is one frame as an encoder made it, with what is known about its capture. Immutable once it is shared
+// (EncodedFramePtr) by all who serve it.
 #pragma once
 
+#include "core/image/codec.h"
 #include "core/image/frame.h"
 
 #include <cstdint>
@@ -20,17 +22,23 @@ struct Exposure {
 
 [[nodiscard]] Exposure exposureOf(const CaptureMetadata &metadata);
 
-struct Picture {
-    std::vector<std::uint8_t> jpeg;
+struct EncodedFrame {
+    Codec codec = Codec::kJpeg;
+    bool key = true;            // decodable by itself; every JPEG is
     Size size;                  // pixels, after rotation
     std::uint64_t sequence = 0; // grows by one with every picture published, across programs; 0: not published
-    MonotonicTime captured{};
-    WallTime captured_wall{};
+    MonotonicTime captured{};   // when the exposure was done
+    WallTime captured_wall{};   // the same, by the wall clock of now
     Exposure exposure;
-    bool settled = true; // exposure and white balance had converged, or nobody could tell
+    bool converged = true;           // exposure and white balance had converged, or nobody could tell
+    std::vector<std::uint8_t> bytes; // a whole JPEG, or an access unit
 };
 
-using PicturePtr = std::shared_ptr<const Picture>;
+using EncodedFramePtr = std::shared_ptr<const EncodedFrame>;
+
+// A picture is an encoded frame that is a JPEG: what the frame store keeps and /pi.jpg answers with.
+using Picture = EncodedFrame;
+using PicturePtr = EncodedFramePtr;
 
 // The wall time of a monotonic stamp, by today's difference of the two clocks (a wall clock may step).
 [[nodiscard]] inline WallTime wallTimeOf(MonotonicTime stamp)

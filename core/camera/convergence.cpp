@@ -1,4 +1,4 @@
-#include "core/camera/settling.h"
+#include "core/camera/convergence.h"
 
 #include <cmath>
 
@@ -16,19 +16,19 @@ bool standsStill(const std::array<float, 2> &now, const std::array<float, 2> &be
 
 } // namespace
 
-bool Settling::settled(const CaptureMetadata &metadata, MonotonicTime now)
+bool Convergence::update(const CaptureMetadata &metadata, MonotonicTime now)
 {
-    if (settled_)
+    if (converged_)
         return true;
-    bool good = metadata.exposure_settled.value_or(false);
-    if (metadata.white_balance_settled)
-        good = good && *metadata.white_balance_settled;
+    bool good = metadata.exposure_converged.value_or(false);
+    if (metadata.white_balance_converged)
+        good = good && *metadata.white_balance_converged;
     else if (metadata.color_gains[0] > 0)
         good = good && standsStill(metadata.color_gains, last_gains_);
     last_gains_ = metadata.color_gains;
     in_a_row_ = good ? in_a_row_ + 1 : 0;
-    settled_ = in_a_row_ >= kFramesInARow || now - opened_ >= limit_;
-    return settled_;
+    converged_ = in_a_row_ >= kFramesInARow || now - opened_ >= timeout_;
+    return converged_;
 }
 
 } // namespace picam

@@ -1,4 +1,4 @@
-#include "streamd/loop/service_notify.h"
+#include "core/base/service_notify.h"
 
 #include "core/base/log.h"
 

@@ -1,4 +1,4 @@
-#include "core/image/picture.h"
+#include "core/image/encoded_frame.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,0 +1,373 @@
+#include "core/camera/camera_controller.h"
+
+#include "core/base/log.h"
+#include "core/camera/driver_watchdog.h"
+
+#include <cstdlib>
+#include <exception>
+#include <fmt/format.h>
+#include <malloc.h>
+#include <unistd.h>
+#include <utility>
+
+namespace picam {
+namespace {
+
+using std::chrono::steady_clock;
+using Action = CameraLifecycle::Action;
+using Word = CameraRequests::Word;
+
+// Whoever requested the camera takes this long at most to be woken and to lock it. A process that yields makes way for
+// as long: asked all the time, it could otherwise take the camera back each time before that one looks (tests/model:
+// NO_WAY).
+constexpr std::chrono::milliseconds kMakeWayTime{250};
+
+} // namespace
+
+CameraController::CameraController(Options options, SourceFactory make_source, const CameraRequests &requests,
+                                   CameraObserver &observer, GiveUp give_up)
+    : options_(std::move(options)), make_source_(std::move(make_source)), requests_(requests), observer_(observer),
+      give_up_(std::move(give_up)), bus_([this] { onDemandChanged(); }),
+      lifecycle_(options_.policy, options_.stall_timeout, static_cast<std::uint32_t>(::getpid()))
+{
+}
+
+CameraController::~CameraController()
+{
+    stop();
+}
+
+void CameraController::start()
+{
+    thread_ = std::thread([this] {
+        // Nothing here throws but for want of memory; the service manager starts us afresh.
+        try {
+            run();
+        } catch (const std::exception &error) {
+            log::error("the camera thread failed: {}", error.what());
+            std::_Exit(EXIT_FAILURE);
+        }
+    });
+}
+
+void CameraController::requestStop()
+{
+    {
+        const MutexLock lock(mutex_);
+        stopping_ = true;
+    }
+    onDemandChanged();
+}
+
+void CameraController::stop()
+{
+    requestStop();
+    if (thread_.joinable())
+        thread_.join();
+}
+
+void CameraController::onDemandChanged()
+{
+    {
+        const MutexLock lock(mutex_); // the thread is in its wait, or has not looked yet
+    }
+    changed_.notify_all();
+    // It may sleep on the word for the camera lock.
+    requests_.signal(Word::kEvent);
+}
+
+void CameraController::setFrameRate(double fps)
+{
+    {
+        const MutexLock lock(mutex_);
+        new_rate_ = fps;
+    }
+    changed_.notify_all();
+}
+
+void CameraController::reportFailure(Error error)
+{
+    onSourceError(std::move(error));
+}
+
+CameraLifecycle::Inputs CameraController::inputs() const
+{
+    const FrameBus::Demand demand = bus_.demand();
+    CameraLifecycle::Inputs inputs;
+    inputs.demanded = demand.any;
+    inputs.generation = demand.generation;
+    inputs.requested_elsewhere = requested_elsewhere_;
+    inputs.stopping = stopping_;
+    inputs.failure = failure_;
+    if (const MonotonicTime last = last_frame_; last != MonotonicTime::min())
+        inputs.last_frame = last;
+    return inputs;
+}
+
+CameraLifecycle::Inputs CameraController::lockedInputs() const
+{
+    const MutexLock lock(mutex_);
+    return inputs();
+}
+
+// Waits until there is something to do.
+CameraLifecycle::Step CameraController::nextStep()
+{
+    UniqueLock lock(mutex_);
+    while (true) {
+        const auto step = lifecycle_.next(inputs(), steady_clock::now());
+        if (step.action != Action::kWait)
+            return step;
+        if (source_ != nullptr && new_rate_) {
+            Source &source = *source_; // ours: only this thread closes it
+            const double rate = *std::exchange(new_rate_, std::nullopt);
+            lock.unlock();
+            source.setFrameRate(rate);
+            lock.lock();
+            continue;
+        }
+        if (step.until == MonotonicTime::max())
+            changed_.wait(lock.native());
+        else
+            changed_.wait_until(lock.native(), step.until);
+    }
+}
+
+void CameraController::run()
+{
+    while (true) {
+        const auto step = nextStep();
+        switch (step.action) {
+        case Action::kWait:
+            break;
+        case Action::kTryLock:
+            tryLock();
+            break;
+        case Action::kAwaitRelease:
+            awaitRelease(step.until);
+            break;
+        case Action::kOpen:
+            open();
+            break;
+        case Action::kUnlock:
+            lock_.reset();
+            requests_.signal(Word::kEvent);
+            lifecycle_.unlocked();
+            break;
+        case Action::kClose:
+            close();
+            break;
+        case Action::kGiveUp:
+            report();
+            give_up_(lifecycle_.error() ? lifecycle_.error()->message : "the camera failed");
+            break;
+        case Action::kEnd:
+            observer_.onCameraStopped();
+            return;
+        }
+        report();
+    }
+}
+
+void CameraController::report()
+{
+    auto why = lifecycle_.takeReport();
+    if (!why)
+        return;
+    if (lifecycle_.state() == CameraLifecycle::State::kBackingOff)
+        log::warning("camera unavailable: {}; next try in {} ms", why->message, lifecycle_.backoff().count());
+    observer_.onCameraUnavailable(*why);
+}
+
+void CameraController::tryLock()
+{
+    // Before the lock is tried: what changes while it is taken must not be missed (tests/model: LATE_WORDS).
+    seen_event_ = requests_.value(Word::kEvent);
+    seen_camera_request_ = requests_.value(Word::kCameraRequest);
+    seen_still_request_ = requests_.value(Word::kStillRequest);
+    if (options_.policy.yields && requests_.isCameraRequested(kMakeWayTime))
+        return lifecycle_.lockHeldElsewhere({}, steady_clock::now());
+    auto lock = CameraLock::tryTake(options_.lock_path, options_.name);
+    if (!lock)
+        return lifecycle_.failed(std::move(lock.error()), lockedInputs(), steady_clock::now());
+    if (!*lock)
+        return lifecycle_.lockHeldElsewhere(CameraLock::holder(options_.lock_path), steady_clock::now());
+    if (options_.policy.waits_for_lock)
+        requests_.cameraGranted();
+    lock_ = std::move(*lock);
+    lifecycle_.lockTaken();
+}
+
+void CameraController::awaitRelease(MonotonicTime until)
+{
+    requests_.requestCamera();
+    requests_.waitChanged(Word::kEvent, seen_event_, until);
+    lifecycle_.releaseAwaited();
+}
+
+void CameraController::open()
+{
+    session_.emplace(Session{std::move(*lock_), nullptr, {}, {}});
+    lock_.reset();
+    {
+        const MutexLock lock(mutex_);
+        failure_.reset();
+        new_rate_.reset();
+        requested_elsewhere_ = false;
+    }
+    failed_ = converged_ = false;
+    last_frame_ = MonotonicTime::min();
+    convergence_.emplace(steady_clock::now(), options_.convergence_timeout);
+    auto done = openSource();
+    if (!done) {
+        closeSource();
+        return lifecycle_.failed(std::move(done.error()), lockedInputs(), steady_clock::now());
+    }
+    const SourceInfo &info = session_->info;
+    log::info("camera {} opened by {}, {} at {:.1f} fps", info.name, options_.name,
+              info.remaining.apply(info.format.size).toString(), info.fps);
+    lifecycle_.opened(info.name, info.fps, steady_clock::now());
+    {
+        const MutexLock lock(mutex_);
+        source_ = session_->source.get();
+        watching_ = true;
+    }
+    observer_.onCameraOpened(info);
+    session_->watcher = std::thread([this] { watchRequests(); });
+}
+
+Expected<void> CameraController::openSource()
+{
+    const DriverWatchdog::OnStuck stuck = [this](const std::string &what) {
+        give_up_("the camera's driver does not come back: " + what);
+    };
+    const DriverWatchdog watchdog("opening the camera", options_.driver_timeout, stuck);
+    auto source = make_source_();
+    if (!source)
+        return tl::unexpected<Error>(std::move(source.error()));
+    session_->source = std::move(*source);
+    SourceRequest request = options_.request;
+    request.frames_held = bus_.buffersHeld();
+    auto info = session_->source->start(request, *this);
+    if (!info)
+        return tl::unexpected<Error>(std::move(info.error()));
+    session_->info = std::move(*info);
+    return {};
+}
+
+void CameraController::close()
+{
+    report(); // before the camera is released: whoever asks later may have it again (tests/model: LATE_ANSWER)
+    const std::string name = session_->info.name;
+    const std::string reason = lifecycle_.error() ? lifecycle_.error()->message : "nobody demands frames";
+    {
+        const MutexLock lock(mutex_);
+        source_ = nullptr;
+        watching_ = false;
+    }
+    requests_.signal(Word::kStillRequest); // wakes the watcher, which then sees watching_
+    session_->watcher.join();
+    observer_.onCameraClosing();
+    closeSource();
+    log::info("camera {} closed: {}", name, reason);
+    lifecycle_.closed(lockedInputs(), steady_clock::now());
+    if (lifecycle_.state() == CameraLifecycle::State::kLocking)
+        log::warning("{}; starting it again", reason);
+}
+
+// Ends source and lock, and tells whoever waits for the lock or for a picture of ours.
+void CameraController::closeSource()
+{
+    {
+        const DriverWatchdog::OnStuck stuck = [this](const std::string &what) {
+            give_up_("the camera's driver does not come back: " + what);
+        };
+        const DriverWatchdog watchdog("closing the camera", options_.driver_timeout, stuck);
+        if (session_->source)
+            session_->source->stop();
+        // A frame that still waits must be recycled before its source is gone.
+        bus_.clear();
+        stills_.clear();
+        session_.reset();
+    }
+    requests_.signal(Word::kEvent);
+    // What frames and encoders took lies in the allocator's hands; idle, we are as small as at the start.
+    ::malloc_trim(0);
+}
+
+void CameraController::watchRequests()
+{
+    std::uint32_t still = seen_still_request_;
+    while (true) {
+        const std::uint32_t still_now = requests_.value(Word::kStillRequest);
+        const bool camera_requested = requests_.value(Word::kCameraRequest) != seen_camera_request_;
+        {
+            const MutexLock lock(mutex_);
+            if (!watching_)
+                return;
+            requested_elsewhere_ = requested_elsewhere_ || camera_requested;
+        }
+        if (camera_requested)
+            changed_.notify_all();
+        else if (still_now != still)
+            observer_.onStillRequested();
+        still = still_now;
+        requests_.waitChanged(Word::kStillRequest, still_now, std::nullopt);
+    }
+}
+
+Expected<SharedFrame> CameraController::takeStill(MonotonicTime deadline)
+{
+    stills_.clear(); // one that came too late for whoever asked before
+    Source *source = nullptr;
+    {
+        const MutexLock lock(mutex_);
+        if (failure_)
+            return tl::unexpected<Error>(*failure_); // it may have lain where the late one did
+        source = source_;
+    }
+    if (source == nullptr)
+        return fail(ErrorKind::kInterrupted, "the camera is being closed");
+    source->requestStill(); // it stays open until onCameraClosing() has returned
+    std::optional<Expected<SharedFrame>> item;
+    switch (stills_.take(item, deadline)) {
+    case NewestSlot<Expected<SharedFrame>>::Wake::kInterrupted:
+        return fail(ErrorKind::kInterrupted, "interrupted");
+    case NewestSlot<Expected<SharedFrame>>::Wake::kTimeout:
+        return fail(ErrorKind::kTimeout, "the camera gave no still");
+    case NewestSlot<Expected<SharedFrame>>::Wake::kItem:
+        break;
+    }
+    return std::move(*item);
+}
+
+void CameraController::onStill(std::shared_ptr<Frame> frame)
+{
+    stills_.put(SharedFrame(std::move(frame)));
+}
+
+void CameraController::onFrame(std::shared_ptr<Frame> frame)
+{
+    if (failed_)
+        return;
+    const auto now = steady_clock::now();
+    last_frame_ = now;
+    converged_ = convergence_->update(frame->metadata(), now);
+    frame->setConverged(converged_);
+    bus_.publish(std::move(frame));
+}
+
+void CameraController::onSourceError(Error error)
+{
+    failed_ = true;
+    {
+        const MutexLock lock(mutex_);
+        if (failure_)
+            return; // the first counts
+        failure_ = error;
+    }
+    changed_.notify_all();
+    stills_.put(tl::unexpected<Error>(std::move(error)));
+}
+
+} // namespace picam

@@ -1,0 +1,154 @@
+// CameraController owns this process's camera: lock, opening, convergence of exposure and white balance, stalls,
+// restarts with backoff, the hand-over to another process, and giving up. Both programs use it. A thread of its own
+// runs CameraLifecycle, the state machine; the camera is open while a subscriber of bus() demands frames.
+// It encodes nothing and knows neither viewers nor requests for stills.
+#pragma once
+
+#include "core/base/newest_slot.h"
+#include "core/base/thread_annotations.h"
+#include "core/camera/camera_lifecycle.h"
+#include "core/camera/camera_lock.h"
+#include "core/camera/convergence.h"
+#include "core/camera/frame_bus.h"
+#include "core/camera/source.h"
+#include "core/store/camera_requests.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+
+namespace picam {
+
+// What a program learns of its camera. All calls come from the controller's thread, but for onStillRequested().
+class CameraObserver {
+public:
+    virtual ~CameraObserver() = default;
+    // The camera is open; frames follow on the bus.
+    virtual void onCameraOpened(const SourceInfo &info) = 0;
+    // The camera is about to be closed. When this returns nobody calls takeStill() or holds a frame for long.
+    virtual void onCameraClosing() = 0;
+    // Frames are demanded, and not to be had: why. kInterrupted: another process has the camera.
+    virtual void onCameraUnavailable(const Error &why) = 0;
+    // Another process requests a picture (CameraRequests). While the camera is open; a thread of the controller's.
+    virtual void onStillRequested() {}
+    // The controller's thread ends; the camera is closed.
+    virtual void onCameraStopped() {}
+};
+
+class CameraController : private FrameSink {
+public:
+    // The longest that a call which opens or closes the camera may take.
+    static constexpr std::chrono::milliseconds kDriverTimeout{30000};
+
+    struct Options {
+        std::string lock_path;
+        std::string name;      // of this program, for people who ask who has the camera
+        SourceRequest request; // frames_held is counted by the bus
+        CameraPolicy policy;
+        Milliseconds stall_timeout{3000};
+        Milliseconds convergence_timeout{3000};
+        std::chrono::milliseconds driver_timeout = kDriverTimeout;
+    };
+    // Called with a sentence when only a fresh process helps; need not return. Any thread.
+    using GiveUp = std::function<void(const std::string &why)>;
+
+    // `requests` and `observer` must outlive it. The thread starts with start(): subscribe before.
+    CameraController(Options options, SourceFactory make_source, const CameraRequests &requests,
+                     CameraObserver &observer, GiveUp give_up);
+    CameraController(const CameraController &) = delete;
+    CameraController &operator=(const CameraController &) = delete;
+    ~CameraController() override; // stops
+    void start();
+
+    [[nodiscard]] FrameBus &bus() { return bus_; }
+
+    // Any thread; as Source::setFrameRate(). Does nothing while the camera is closed.
+    void setFrameRate(double fps) PICAM_EXCLUDES(mutex_);
+    // The camera's frames are of no use (they cannot be encoded): treated as its failure. Any thread.
+    void reportFailure(Error error) PICAM_EXCLUDES(mutex_);
+
+    // Whether exposure and white balance had converged in the newest frame. Any thread.
+    [[nodiscard]] bool converged() const { return converged_; }
+
+    // A frame of the still output that is exposed from now on. Between onCameraOpened() and the return of
+    // onCameraClosing(), if SourceInfo has a still output; one thread. Errors: kTimeout at the deadline, kInterrupted,
+    // or what the source reported.
+    [[nodiscard]] Expected<SharedFrame> takeStill(MonotonicTime deadline);
+    // Makes the present or next takeStill() return kInterrupted. Any thread.
+    void interruptStill() { stills_.interrupt(); }
+
+    // Releases the camera, for good. requestStop() returns at once: onCameraStopped() follows. stop() waits for it: as
+    // long as the camera takes to close. Any thread but the controller's.
+    void requestStop() PICAM_EXCLUDES(mutex_);
+    void stop();
+
+private:
+    // What belongs to one opening, in this order: the source ends before the lock is released.
+    struct Session {
+        CameraLock lock;
+        std::unique_ptr<Source> source;
+        SourceInfo info;
+        std::thread watcher; // of the other processes' requests
+    };
+
+    void run();
+    void tryLock();
+    void awaitRelease(MonotonicTime until);
+    void open();
+    void close();
+    [[nodiscard]] Expected<void> openSource();
+    void closeSource();
+    void watchRequests();
+    void report();
+    void onDemandChanged() PICAM_EXCLUDES(mutex_);
+    [[nodiscard]] CameraLifecycle::Step nextStep() PICAM_EXCLUDES(mutex_);
+    [[nodiscard]] CameraLifecycle::Inputs inputs() const PICAM_REQUIRES(mutex_);
+    [[nodiscard]] CameraLifecycle::Inputs lockedInputs() const PICAM_EXCLUDES(mutex_);
+
+    // FrameSink: the source's thread.
+    void onFrame(std::shared_ptr<Frame> frame) override;
+    void onStill(std::shared_ptr<Frame> frame) override;
+    void onSourceError(Error error) override;
+
+    // Constant after construction.
+    const Options options_;
+    const SourceFactory make_source_;
+    const CameraRequests &requests_;
+    CameraObserver &observer_;
+    const GiveUp give_up_;
+    FrameBus bus_;
+
+    NewestSlot<Expected<SharedFrame>> stills_;
+
+    // Controller thread only.
+    CameraLifecycle lifecycle_;
+    std::optional<CameraLock> lock_; // taken, not yet opened
+    std::optional<Session> session_;
+    std::uint32_t seen_event_ = 0; // the words, from before the lock was tried
+    std::uint32_t seen_camera_request_ = 0;
+    std::uint32_t seen_still_request_ = 0;
+
+    // Source thread only, between Source::start() and stop().
+    std::optional<Convergence> convergence_;
+
+    std::atomic<MonotonicTime> last_frame_{MonotonicTime::min()}; // min(): none since the camera was opened
+    std::atomic<bool> converged_{false};
+    std::atomic<bool> failed_{false}; // no frame may follow an error
+
+    mutable Mutex mutex_;
+    std::condition_variable changed_;
+    Source *source_ PICAM_GUARDED_BY(mutex_) = nullptr;       // while it is open
+    std::optional<double> new_rate_ PICAM_GUARDED_BY(mutex_); // asked for, not yet passed on
+    bool stopping_ PICAM_GUARDED_BY(mutex_) = false;
+    bool requested_elsewhere_ PICAM_GUARDED_BY(mutex_) = false;
+    bool watching_ PICAM_GUARDED_BY(mutex_) = false; // the watcher shall go on
+    std::optional<Error> failure_ PICAM_GUARDED_BY(mutex_);
+
+    std::thread thread_; // last: it uses all the others
+};
+
+} // namespace picam

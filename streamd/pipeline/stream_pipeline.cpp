@@ -1,0 +1,206 @@
+#include "streamd/pipeline/stream_pipeline.h"
+
+#include "core/base/log.h"
+#include "core/image/jpeg_frame_encoder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+namespace picam {
+namespace {
+
+// Each worker costs a frame's buffers; who wants more says so.
+constexpr unsigned kMaxOwnWorkers = 4;
+
+unsigned workersFor(std::uint32_t setting)
+{
+    if (setting > 0)
+        return setting;
+    const unsigned cores = std::thread::hardware_concurrency(); // 0: not known
+    return std::clamp(cores, 2U, kMaxOwnWorkers + 1) - 1;       // one core is left to the camera and the viewers
+}
+
+CameraController::Options cameraOptions(const Settings &settings, std::chrono::milliseconds driver_timeout)
+{
+    CameraController::Options options;
+    options.lock_path = settings.lockPath();
+    options.name = "picam-streamd";
+    options.request = streamRequest(settings);
+    options.policy.waits_for_lock = true;
+    options.policy.retries = true;
+    options.stall_timeout = settings.camera.stall;
+    options.convergence_timeout = settings.snapshot.settle;
+    options.driver_timeout = driver_timeout;
+    return options;
+}
+
+std::chrono::microseconds intervalOf(double fps)
+{
+    return std::chrono::microseconds(fps > 0.0 ? std::llround(1e6 / fps) : 0);
+}
+
+} // namespace
+
+StreamPipeline::StreamPipeline(const Settings &settings, Parts parts, std::chrono::milliseconds driver_timeout)
+    : settings_(settings), scheduler_(parts.scheduler), store_(parts.store), status_(parts.status),
+      workers_(workersFor(settings.stream.workers)), mailbox_(std::make_shared<CaptureMailbox>(parts.scheduler)),
+      camera_(cameraOptions(settings, driver_timeout), std::move(parts.make_source), parts.requests, *this,
+              std::move(parts.give_up)),
+      jpeg_frames_(camera_.bus().subscribe(workers_)), still_frames_(camera_.bus().subscribe(1))
+{
+    camera_.start();
+}
+
+StreamPipeline::~StreamPipeline()
+{
+    mailbox_->setSink(nullptr);
+    *stopped_ = nullptr;
+    camera_.stop();
+}
+
+void StreamPipeline::setSink(CaptureSink *sink)
+{
+    mailbox_->setSink(sink);
+}
+
+void StreamPipeline::want(bool wanted)
+{
+    wanted_ = wanted;
+    // The mailbox first: it drops what belongs to a generation that it has not heard of.
+    const unsigned generation = generation_ + 1;
+    mailbox_->restart(generation, wanted);
+    generation_ = generation;
+    updateDemand();
+}
+
+void StreamPipeline::setDemand(double fps)
+{
+    viewer_fps_ = fps;
+    updateDemand();
+}
+
+void StreamPipeline::updateDemand()
+{
+    const double most = settings_.stream.fps;
+    jpeg_fps_ = viewer_fps_ == 0.0 ? most : std::min(viewer_fps_, most);
+    if (!wanted_)
+        jpeg_frames_->setDemand(std::nullopt);
+    else
+        jpeg_frames_->setDemand(viewer_fps_ == kNobody ? FrameBus::kKeepOpen : jpeg_fps_.load());
+}
+
+void StreamPipeline::requestStop(std::function<void()> stopped)
+{
+    *stopped_ = std::move(stopped);
+    want(false);
+    mailbox_->setSink(nullptr);
+    camera_.requestStop();
+}
+
+void StreamPipeline::onCameraStopped()
+{
+    scheduler_.post([weak = std::weak_ptr(stopped_)] {
+        if (const auto stopped = weak.lock(); stopped && *stopped)
+            (*stopped)();
+    });
+}
+
+void StreamPipeline::onCameraOpened(const SourceInfo &info)
+{
+    status_.cameraStarted();
+    info_ = info;
+    reported_ = 0;
+    bad_frames_ = 0;
+    const EncodeOptions frames{settings_.stream.quality, info.remaining};
+    std::vector<std::unique_ptr<Encoder>> encoders; // one more than the pool's: for stills
+    for (unsigned i = 0; i < workers_ + 1; ++i) {
+        auto encoder = JpegFrameEncoder::create(frames);
+        if (!encoder)
+            return camera_.reportFailure(std::move(encoder.error()));
+        encoders.push_back(std::move(*encoder));
+    }
+    StoreStills::Parts stills;
+    if (info.still_output) {
+        auto encoder = JpegFrameEncoder::create({settings_.snapshot.quality, info.remaining});
+        if (!encoder)
+            return camera_.reportFailure(std::move(encoder.error()));
+        stills.still_encoder = std::move(*encoder);
+    }
+    stills.frame_encoder = std::move(encoders.back());
+    encoders.pop_back();
+    stills.interval = intervalOf(info.fps);
+    stills.needs_frame = [this] { return needsFrame(); };
+    EncodedFrameSink &sink = *this;
+    pool_ = std::make_unique<EncoderPool>(*jpeg_frames_, std::move(encoders), sink);
+    const MutexLock lock(stills_mutex_);
+    stills_ = std::make_unique<StoreStills>(camera_, *still_frames_, store_, std::move(stills));
+}
+
+void StreamPipeline::onCameraClosing()
+{
+    pool_.reset();
+    const MutexLock lock(stills_mutex_);
+    stills_.reset();
+}
+
+void StreamPipeline::onCameraUnavailable(const Error &why)
+{
+    status_.cameraFailed();
+    CameraStatus status;
+    status.state = CameraState::kUnavailable;
+    status.reason = why.message;
+    mailbox_->put(generation_, std::move(status), nullptr);
+}
+
+void StreamPipeline::onStillRequested()
+{
+    const MutexLock lock(stills_mutex_);
+    if (stills_)
+        stills_->request();
+}
+
+bool StreamPipeline::needsFrame() const
+{
+    return jpeg_fps_ < kMinStoreFps && (info_.fps <= 0.0 || jpeg_fps_ < info_.fps);
+}
+
+// Publishes the picture and posts it to the loop.
+void StreamPipeline::onEncoded(Result result)
+{
+    status_.captured(1 + result.replaced_before + result.paced_before, result.replaced_before, result.paced_before);
+    if (!result.frame) {
+        status_.dropped();
+        log::debug("a frame was dropped: {}", result.frame.error().message);
+        if (++bad_frames_ == kMaxBadFrames)
+            camera_.reportFailure(std::move(result.frame.error()));
+        return;
+    }
+    bad_frames_ = 0;
+    EncodedFrame &picture = *result.frame;
+    status_.encoded(result.encode_time, picture.bytes.size());
+    publish(picture);
+    std::optional<CameraStatus> news;
+    if (std::exchange(reported_, result.generation) != result.generation)
+        news = CameraStatus{CameraState::kStreaming, {}, info_.name, picture.size, info_.fps};
+    mailbox_->put(result.generation, std::move(news), std::make_shared<const EncodedFrame>(std::move(picture)));
+}
+
+// A store that cannot be written costs the stills, not the stream.
+void StreamPipeline::publish(EncodedFrame &picture)
+{
+    StoreTag tag;
+    tag.stream = true;
+    tag.still_offered = info_.still_output.has_value();
+    tag.interval = std::max(intervalOf(jpeg_fps_), intervalOf(info_.fps));
+    const auto sequence = store_.publish(picture, tag);
+    if (!sequence && !publish_failed_)
+        log::warning("pictures do not reach the frame store: {}", sequence.error().message);
+    publish_failed_ = !sequence;
+    // Viewers count on a sequence that grows, whatever happens to the store.
+    last_sequence_ = std::max(sequence.value_or(0), last_sequence_ + 1);
+    picture.sequence = last_sequence_;
+}
+
+} // namespace picam

@@ -1,0 +1,103 @@
+// StreamPipeline is the way of a frame in the streaming daemon: camera -> frame bus -> encoder pool -> frame store and
+// hub. While viewers want the stream it demands frames of the camera (CameraController opens it, and tries again what
+// fails); the pool encodes what is due; each picture is published to the store and, the newest, posted to the loop.
+// It counts nothing on its own (Status) and knows no viewers (Hub).
+#pragma once
+
+#include "core/base/thread_annotations.h"
+#include "core/camera/camera_controller.h"
+#include "core/store/frame_store.h"
+#include "streamd/loop/scheduler.h"
+#include "streamd/pipeline/camera_switch.h"
+#include "streamd/pipeline/capture_mailbox.h"
+#include "streamd/pipeline/encoder_pool.h"
+#include "streamd/pipeline/store_stills.h"
+#include "streamd/status/status.h"
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace picam {
+
+class StreamPipeline : public CameraSwitch, private CameraObserver, private EncodedFrameSink {
+public:
+    // A frame that cannot be encoded is dropped; this many in a row are a broken camera.
+    static constexpr int kMaxBadFrames = 10;
+    // Stills come from the stream's own frames while at least this many a second are encoded.
+    static constexpr double kMinStoreFps = 5.0;
+
+    struct Parts {
+        SourceFactory make_source;
+        Scheduler &scheduler;
+        FrameStore &store;
+        const CameraRequests &requests;
+        Status &status;
+        CameraController::GiveUp give_up; // only a fresh process helps; need not return; any thread
+    };
+
+    // What `parts` refers to must outlive it.
+    StreamPipeline(const Settings &settings, Parts parts,
+                   std::chrono::milliseconds driver_timeout = CameraController::kDriverTimeout);
+    StreamPipeline(const StreamPipeline &) = delete;
+    StreamPipeline &operator=(const StreamPipeline &) = delete;
+    ~StreamPipeline() override; // stops, as long as the camera takes to close
+
+    void setSink(CaptureSink *sink); // loop thread, before the first want()
+    void want(bool wanted) override;
+    void setDemand(double fps) override;
+
+    // Releases the camera for good. Returns at once; `stopped` is called on the loop when the camera is closed.
+    void requestStop(std::function<void()> stopped); // loop thread
+
+private:
+    void updateDemand();
+    [[nodiscard]] bool needsFrame() const;
+    void publish(EncodedFrame &picture);
+
+    // CameraObserver: the controller's threads.
+    void onCameraOpened(const SourceInfo &info) override;
+    void onCameraClosing() override;
+    void onCameraUnavailable(const Error &why) override;
+    void onStillRequested() override;
+    void onCameraStopped() override;
+    // EncodedFrameSink: the pool's threads, one at a time but for generation().
+    [[nodiscard]] unsigned generation() const override { return generation_; }
+    void onEncoded(Result result) override;
+
+    // Constant after construction.
+    const Settings settings_;
+    Scheduler &scheduler_;
+    FrameStore &store_;
+    Status &status_;
+    const unsigned workers_;
+    const std::shared_ptr<CaptureMailbox> mailbox_;
+
+    // Loop thread only.
+    bool wanted_ = false;
+    double viewer_fps_ = 0.0; // as setDemand()
+    std::shared_ptr<std::function<void()>> stopped_ = std::make_shared<std::function<void()>>();
+
+    std::atomic<unsigned> generation_{0};   // of the loop's demand: changes with each want()
+    std::atomic<double> jpeg_fps_{kNobody}; // frames a second that the pool is to encode
+
+    // From onCameraOpened() to onCameraClosing().
+    SourceInfo info_;
+    std::unique_ptr<EncoderPool> pool_;
+    Mutex stills_mutex_;
+    std::unique_ptr<StoreStills> stills_ PICAM_GUARDED_BY(stills_mutex_);
+    // Of the thread that commits.
+    unsigned reported_ = 0; // the generation that has heard of this camera
+    int bad_frames_ = 0;
+    std::uint64_t last_sequence_ = 0;
+    bool publish_failed_ = false;
+
+    // Last, and in this order: their threads use all the others.
+    CameraController camera_;
+    const std::unique_ptr<FrameBus::Subscription> jpeg_frames_;
+    const std::unique_ptr<FrameBus::Subscription> still_frames_;
+};
+
+} // namespace picam

@@ -1,0 +1,326 @@
+#include "core/camera/camera_controller.h"
+
+#include "tests/fakes/fake_source.h"
+#include "tests/fakes/temp_dir.h"
+
+#include <condition_variable>
+#include <gtest/gtest.h>
+#include <thread>
+#include <vector>
+
+namespace picam {
+namespace {
+
+using std::chrono::steady_clock;
+using testing::FakeCamera;
+using testing::TempDir;
+using namespace std::chrono_literals;
+
+constexpr auto kDeadline = 20s;
+
+// Remembers what it hears, and waits for it.
+class Observer : public CameraObserver {
+public:
+    void onCameraOpened(const SourceInfo &info) override { note("opened " + info.name); }
+    void onCameraClosing() override { note("closing"); }
+    void onCameraUnavailable(const Error &why) override { note("unavailable: " + why.message); }
+    void onStillRequested() override { note("still requested"); }
+    void onCameraStopped() override { note("stopped"); }
+    void note(const std::string &what)
+    {
+        {
+            const MutexLock lock(mutex_);
+            events_.push_back(what);
+        }
+        changed_.notify_all();
+    }
+    // Waits until an event that begins so has happened `count` times; the events so far, one a line, if it never does.
+    [[nodiscard]] bool heard(const std::string &what, int count = 1)
+    {
+        const auto deadline = steady_clock::now() + kDeadline;
+        UniqueLock lock(mutex_);
+        while (countOf(what) < count)
+            if (changed_.wait_until(lock.native(), deadline) == std::cv_status::timeout)
+                return false;
+        return true;
+    }
+    [[nodiscard]] int count(const std::string &what)
+    {
+        const MutexLock lock(mutex_);
+        return countOf(what);
+    }
+    [[nodiscard]] std::vector<std::string> events()
+    {
+        const MutexLock lock(mutex_);
+        return events_;
+    }
+
+private:
+    [[nodiscard]] int countOf(const std::string &what) const PICAM_REQUIRES(mutex_)
+    {
+        int count = 0;
+        for (const std::string &event : events_)
+            count += event.rfind(what, 0) == 0 ? 1 : 0;
+        return count;
+    }
+
+    Mutex mutex_;
+    std::condition_variable changed_;
+    std::vector<std::string> events_ PICAM_GUARDED_BY(mutex_);
+};
+
+class CameraControllerTest : public ::testing::Test {
+protected:
+    CameraControllerTest()
+    {
+        options_.lock_path = dir_.file("l");
+        options_.name = "test";
+        options_.stall_timeout = 10s;
+        options_.policy = {.waits_for_lock = true, .yields = false, .retries = true};
+        start();
+    }
+    void start()
+    {
+        frames_.reset();
+        controller_.reset();
+        controller_ =
+            std::make_unique<CameraController>(options_, camera_.factory(), requests_, observer_,
+                                               [this](const std::string &why) { observer_.note("gave up: " + why); });
+        frames_ = controller_->bus().subscribe(1);
+        controller_->start();
+    }
+    void demandAndOpen()
+    {
+        const int before = observer_.count("opened");
+        frames_->setDemand(0);
+        ASSERT_TRUE(observer_.heard("opened", before + 1));
+    }
+    [[nodiscard]] bool lockIsFree() const
+    {
+        const auto lock = CameraLock::tryTake(options_.lock_path, "another");
+        return lock && *lock;
+    }
+    [[nodiscard]] bool lockBecomesFree() const
+    {
+        const auto deadline = steady_clock::now() + kDeadline;
+        while (steady_clock::now() < deadline) {
+            const auto seen = requests_.value(CameraRequests::Word::kEvent);
+            if (lockIsFree())
+                return true;
+            requests_.waitChanged(CameraRequests::Word::kEvent, seen, deadline);
+        }
+        return false;
+    }
+
+    TempDir dir_;
+    FakeCamera camera_;
+    Observer observer_;
+    CameraController::Options options_;
+    const CameraRequests requests_ = CameraRequests::open(dir_.file("s")).value();
+    std::unique_ptr<CameraController> controller_;
+    std::unique_ptr<FrameBus::Subscription> frames_; // before its bus goes
+};
+
+TEST_F(CameraControllerTest, WithoutASubscribersDemandThereIsNoCamera)
+{
+    EXPECT_TRUE(lockIsFree());
+    EXPECT_EQ(camera_.starts(), 0);
+    controller_->stop();
+    EXPECT_EQ(observer_.events(), std::vector<std::string>{"stopped"});
+    EXPECT_EQ(camera_.starts(), 0);
+}
+
+TEST_F(CameraControllerTest, HoldsTheLockAsLongAsTheCamera)
+{
+    demandAndOpen();
+    EXPECT_FALSE(lockIsFree());
+    frames_->setDemand(std::nullopt);
+    EXPECT_TRUE(camera_.waitOpen(false));
+    EXPECT_TRUE(lockBecomesFree());
+    EXPECT_EQ(observer_.events(), (std::vector<std::string>{"opened fake", "closing"}));
+}
+
+TEST_F(CameraControllerTest, ReleasesTheLockWhenTheSourceDoesNotStart)
+{
+    camera_.start_error = Error{ErrorKind::kNoCamera, "none"};
+    frames_->setDemand(0);
+    ASSERT_TRUE(observer_.heard("unavailable: none"));
+    EXPECT_TRUE(lockBecomesFree());
+    EXPECT_EQ(observer_.count("opened"), 0);
+}
+
+TEST_F(CameraControllerTest, FramesReachTheSubscriberAndSayWhetherTheyHaveConverged)
+{
+    demandAndOpen();
+    CaptureMetadata searching;
+    searching.exposure_converged = false;
+    ASSERT_TRUE(camera_.emit(searching));
+    auto taken = frames_->take(steady_clock::now() + kDeadline);
+    ASSERT_TRUE(taken);
+    EXPECT_FALSE(taken->frame->converged());
+    EXPECT_FALSE(controller_->converged());
+    for (int i = 0; i < Convergence::kFramesInARow; ++i)
+        ASSERT_TRUE(camera_.emit());
+    taken = frames_->take(steady_clock::now() + kDeadline);
+    ASSERT_TRUE(taken);
+    EXPECT_TRUE(taken->frame->converged());
+    EXPECT_TRUE(controller_->converged());
+    EXPECT_EQ(taken->replaced_before, 2U);
+}
+
+TEST_F(CameraControllerTest, AFrameInTheMailboxIsRecycledBeforeItsSourceGoes)
+{
+    demandAndOpen();
+    ASSERT_TRUE(camera_.emit());
+    EXPECT_EQ(camera_.lent(), 1);
+    controller_->stop();
+    EXPECT_EQ(camera_.lent(), 0);
+}
+
+TEST_F(CameraControllerTest, NoFrameFollowsAnError)
+{
+    demandAndOpen();
+    ASSERT_TRUE(camera_.fail({ErrorKind::kNoCamera, "unplugged"}));
+    camera_.emit(); // too late, if the camera is still open
+    ASSERT_TRUE(observer_.heard("unavailable: unplugged"));
+    EXPECT_EQ(frames_->take(steady_clock::now()).error().kind, ErrorKind::kTimeout);
+}
+
+TEST_F(CameraControllerTest, AStillAskedForAfterTheCameraFailedSaysWhy)
+{
+    camera_.still_size = Size{128, 96};
+    demandAndOpen();
+    ASSERT_TRUE(camera_.fail({ErrorKind::kNoCamera, "unplugged"}));
+    const auto still = controller_->takeStill(steady_clock::now() + kDeadline);
+    ASSERT_FALSE(still);
+    EXPECT_EQ(still.error().message, "unplugged");
+}
+
+TEST_F(CameraControllerTest, WhatCannotBeEncodedIsTheCamerasFailure)
+{
+    demandAndOpen();
+    controller_->reportFailure({ErrorKind::kCorrupt, "not a JPEG"});
+    ASSERT_TRUE(observer_.heard("unavailable: not a JPEG"));
+    ASSERT_TRUE(observer_.heard("opened", 2)) << "and it is opened anew";
+}
+
+TEST_F(CameraControllerTest, AStallAfterFramesIsRestartedInSilence)
+{
+    options_.stall_timeout = 100ms;
+    start();
+    demandAndOpen();
+    ASSERT_TRUE(camera_.emit());
+    ASSERT_TRUE(observer_.heard("opened", 2));
+    EXPECT_EQ(observer_.count("unavailable"), 0);
+}
+
+TEST_F(CameraControllerTest, FramesKeepAStallAway)
+{
+    options_.stall_timeout = 300ms;
+    start();
+    demandAndOpen();
+    const auto until = steady_clock::now() + 900ms;
+    while (steady_clock::now() < until) {
+        ASSERT_TRUE(camera_.emit());
+        static_cast<void>(frames_->take(steady_clock::now() + 20ms)); // the time between two frames
+    }
+    EXPECT_EQ(observer_.count("closing"), 0);
+}
+
+TEST_F(CameraControllerTest, RequestsTheCameraAndTakesItWhenItIsReleased)
+{
+    auto theirs = CameraLock::tryTake(options_.lock_path, "another");
+    ASSERT_TRUE(theirs && *theirs);
+    const auto seen = requests_.value(CameraRequests::Word::kCameraRequest);
+    frames_->setDemand(0);
+    const auto deadline = steady_clock::now() + kDeadline;
+    while (requests_.value(CameraRequests::Word::kCameraRequest) == seen && steady_clock::now() < deadline)
+        requests_.waitChanged(CameraRequests::Word::kCameraRequest, seen, deadline);
+    EXPECT_TRUE(requests_.isCameraRequested(60s));
+    theirs->reset();
+    requests_.signal(CameraRequests::Word::kEvent);
+    ASSERT_TRUE(observer_.heard("opened"));
+    EXPECT_FALSE(requests_.isCameraRequested(60s)) << "granted";
+}
+
+TEST_F(CameraControllerTest, ReportsAHolderThatDoesNotReleaseIt)
+{
+    auto theirs = CameraLock::tryTake(options_.lock_path, "another");
+    frames_->setDemand(0);
+    EXPECT_TRUE(observer_.heard("unavailable: the camera is in use by another "));
+    frames_->setDemand(std::nullopt);
+    controller_->stop(); // which does not wait for the lock
+    EXPECT_EQ(camera_.starts(), 0);
+}
+
+TEST_F(CameraControllerTest, YieldsToAnotherProcessAndMakesWay)
+{
+    options_.policy = {.waits_for_lock = false, .yields = true, .retries = false};
+    start();
+    demandAndOpen();
+    requests_.requestCamera();
+    ASSERT_TRUE(observer_.heard("unavailable: another process has the camera"));
+    EXPECT_TRUE(lockBecomesFree());
+    // Demanded anew, it lets the other one go first.
+    frames_->setDemand(std::nullopt);
+    requests_.requestCamera();
+    frames_->setDemand(0);
+    ASSERT_TRUE(observer_.heard("unavailable: another process has the camera", 2));
+    EXPECT_EQ(camera_.starts(), 1);
+}
+
+TEST_F(CameraControllerTest, PassesStillRequestsOn)
+{
+    demandAndOpen();
+    requests_.signal(CameraRequests::Word::kStillRequest);
+    EXPECT_TRUE(observer_.heard("still requested"));
+}
+
+TEST_F(CameraControllerTest, ADriverThatHangsInOpenIsGivenUp)
+{
+    options_.driver_timeout = 50ms;
+    camera_.hang(FakeCamera::Hang::kInOpen);
+    start();
+    frames_->setDemand(0);
+    EXPECT_TRUE(observer_.heard("gave up: the camera's driver does not come back: opening the camera"));
+    camera_.hang(FakeCamera::Hang::kNowhere);
+    EXPECT_TRUE(observer_.heard("opened"));
+}
+
+TEST_F(CameraControllerTest, ADriverThatHangsInCloseIsGivenUpAndStoppingDoesNotWait)
+{
+    options_.driver_timeout = 50ms;
+    start();
+    demandAndOpen();
+    camera_.hang(FakeCamera::Hang::kInClose);
+    const int before = observer_.count("stopped"); // of the controller before
+    controller_->requestStop();                    // returns, though the driver does not
+    EXPECT_TRUE(observer_.heard("gave up: the camera's driver does not come back: closing the camera"));
+    EXPECT_EQ(observer_.count("stopped"), before);
+    camera_.hang(FakeCamera::Hang::kNowhere);
+    EXPECT_TRUE(observer_.heard("stopped", before + 1));
+}
+
+TEST_F(CameraControllerTest, ADriverThatComesBackIsNobodysBusiness)
+{
+    options_.driver_timeout = 50ms;
+    start();
+    demandAndOpen();
+    const auto until = steady_clock::now() + 150ms;
+    while (steady_clock::now() < until)
+        static_cast<void>(frames_->take(until));
+    EXPECT_EQ(observer_.count("gave up"), 0);
+}
+
+TEST_F(CameraControllerTest, TheRateReachesTheSource)
+{
+    demandAndOpen();
+    controller_->setFrameRate(5.0);
+    const auto deadline = steady_clock::now() + kDeadline;
+    while (camera_.rate() != 5.0 && steady_clock::now() < deadline)
+        std::this_thread::yield();
+    EXPECT_EQ(camera_.rate(), 5.0);
+}
+
+} // namespace
+} // namespace picam
