@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { SlowLink } from '../faults/slow-link.mjs';
-import { lockIsFree, residentMegabytes, Site, top, waitFor } from '../integration/harness.mjs';
+import { children, lockIsFree, residentMegabytes, Site, top, waitFor } from '../integration/harness.mjs';
 import { kBrowsers, launch, shots, waitChanges } from './browser.mjs';
 
 const kAxe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -47,10 +47,7 @@ const agesInPicture = (page, count) => page.evaluate(async (wanted) => {
   return ages.sort((one, other) => one - other);
 }, count);
 
-function descendants(pid) {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
-  return [pid, ...children.flatMap(descendants)];
-}
+const descendants = (pid) => [pid, ...children(pid).flatMap(descendants)];
 
 const pressed = (page, id) => page.$eval(`#${id}`, (e) => e.getAttribute('aria-pressed'));
 const transform = (page) => page.$eval('#picture', (e) => e.style.transform);

@@ -172,21 +172,13 @@ export class Site {
   async change(args, options) {
     const old = this.nginxWorkers();
     const result = this.picamctl(args, options);
-    const gone = (pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('shutting down');
-      } catch {
-        return true;
-      }
-    };
+    const gone = (pid) => procFile(pid, 'cmdline')?.includes('shutting down') ?? true;
     await waitFor('the old workers to go', () => old.every(gone) && this.nginxWorkers().some((pid) => !old.includes(pid)));
     return result;
   }
 
   nginxWorkers() {
-    const { pid } = this.nginx.process;
-    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
-      .filter((child) => readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('worker process'));
+    return children(this.nginx.process.pid).filter((pid) => procFile(pid, 'cmdline')?.includes('worker process'));
   }
 
   openssl(args) { return spawnSync('openssl', args, { encoding: 'utf8' }); }
@@ -233,9 +225,31 @@ export async function lockIsFree(site) {
   return (await child.ended).code === 0;
 }
 
+// The text of /proc/PID/NAME; null when the process (or the thread, for "task/TID/…") has gone. A process may end between
+// any two looks at it, also between opening its file and reading it: nothing else reads these files.
+export function procFile(pid, name) {
+  try {
+    return readFileSync(`/proc/${pid}/${name}`, 'utf8');
+  } catch (error) {
+    if (error.code === 'ENOENT' || error.code === 'ESRCH') return null;
+    throw error;
+  }
+}
+
+// The ids of a process's threads, and of the processes that its first thread started; none when it has gone.
+export function threads(pid) {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch (error) {
+    if (error.code === 'ENOENT' || error.code === 'ESRCH') return [];
+    throw error;
+  }
+}
+export const children = (pid) => (procFile(pid, `task/${pid}/children`) ?? '').split(' ').filter(Boolean);
+
 // What a process holds in memory, MB; 0 when it has gone.
 export function residentMegabytes(pid) {
-  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
+  return Number(/^VmRSS:\s+(\d+)/m.exec(procFile(pid, 'status') ?? '')?.[1] ?? 0) / 1024;
 }
 
 // Size of a whole JPEG, from its frame header; throws when it is none.
