@@ -1,5 +1,6 @@
-// picam with a real libcamera and its virtual camera, in the Debian root that LIBCAMERA_ROOT names: the colours of a
-// photograph, upright and turned, the rate, and a camera that is really closed. Through nginx, by deploy/run.
+// picam with a real libcamera and its virtual camera, in the Debian root that LIBCAMERA_ROOT names, whose /build is
+// LIBCAMERA_BUILD out here: the colours of a photograph, upright and turned, the rate, and a camera that is really
+// closed. Through nginx, by deploy/run.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,7 +10,7 @@ import { describe, test } from 'node:test';
 import { freePort, jpegSize, lockIsFree, top, Viewer, waitFor } from '../integration/harness.mjs';
 
 const root = process.env.LIBCAMERA_ROOT;
-const photo = path.join(root, 'photo/photo.jpg');
+const photo = path.join(process.env.LIBCAMERA_BUILD, 'virtual/photo.jpg');
 const kLingerMs = 2000;
 
 async function start(flags) {
