@@ -1,11 +1,13 @@
 // A site of its own for a test: nginx and both programs in a temporary folder, on a free port, stopped with the test.
 // BUILD_DIR names the build to test.
+import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync, existsSync, chmodSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import WebSocket from 'ws';
@@ -250,6 +252,29 @@ export const children = (pid) => (procFile(pid, `task/${pid}/children`) ?? '').s
 // What a process holds in memory, MB; 0 when it has gone.
 export function residentMegabytes(pid) {
   return Number(/^VmRSS:\s+(\d+)/m.exec(procFile(pid, 'status') ?? '')?.[1] ?? 0) / 1024;
+}
+
+// How much longer work takes here than on a machine with nothing else to do: threads that want a processor for each that
+// there is, on average since `begun` (Date.now()), and at least 1. What a test allows in time is for the quiet machine,
+// and grows with it: neighbours cannot fail a test, and what hangs still does.
+const samples = []; // {at, running}
+const kSampleMs = 50;
+setInterval(() => {
+  const running = Number(/ (\d+)\/\d+ /.exec(readFileSync('/proc/loadavg', 'utf8'))[1]) - 1; // but for this thread
+  samples.push({ at: Date.now(), running });
+  if (samples.length > 600_000 / kSampleMs) samples.shift();
+}, kSampleMs).unref();
+
+export function slowness(begun) {
+  const since = samples.filter(({ at }) => at >= begun - kSampleMs);
+  return Math.max(1, since.reduce((sum, { running }) => sum + running, 0) / (since.length || 1) / availableParallelism());
+}
+
+// What began at `begun` is over, in so many milliseconds of a quiet machine.
+export function assertWithin(begun, ms, what = 'it') {
+  const took = Date.now() - begun;
+  const slower = slowness(begun);
+  assert.ok(took <= ms * slower, `${what} took ${took} ms, where ${ms} ms are allowed on a machine that is not ${slower.toFixed(1)} times slower`);
 }
 
 // Size of a whole JPEG, from its frame header; throws when it is none.

@@ -1,9 +1,10 @@
-// What the harness itself says of processes that have gone: nothing, and not an error.
+// The harness itself: what it says of processes that have gone, and of a machine that is busy.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
 import { describe, test } from 'node:test';
-import { children, procFile, residentMegabytes, Site, threads } from './harness.mjs';
+import { assertWithin, children, procFile, residentMegabytes, Site, slowness, threads, waitFor } from './harness.mjs';
 
 describe('the harness', () => {
   test('a process that lives has files, threads, children and memory; one that has ended has none', async () => {
@@ -41,5 +42,20 @@ describe('the harness', () => {
     } finally {
       await site.stop();
     }
+  });
+});
+
+describe('the time that a test allows', () => {
+  test('grows with what else this machine does, and ends', async () => {
+    const loops = Array.from({ length: 4 * availableParallelism() }, () => spawn('sh', ['-c', 'while :; do :; done'], { stdio: 'ignore' }));
+    try {
+      const begun = Date.now();
+      await waitFor('a machine that is slower', () => slowness(begun) > 2);
+      assertWithin(Date.now() - 1500, 1000);
+    } finally {
+      for (const loop of loops) loop.kill();
+      await Promise.all(loops.map((loop) => once(loop, 'close')));
+    }
+    assert.throws(() => assertWithin(Date.now() - 1_000_000, 1000, 'a still'), /a still took 1\d* ms/);
   });
 });
