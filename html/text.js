@@ -53,8 +53,9 @@ const de = {
   unknown: '–',
 };
 
-const tables = { en, de };
-const language = navigator.languages.map((tag) => tag.slice(0, 2).toLowerCase()).find((tag) => tables[tag]) ?? 'en';
+export const tables = { en, de };
+export const languageOf = (tags) => tags.map((tag) => tag.slice(0, 2).toLowerCase()).find((tag) => Object.hasOwn(tables, tag)) ?? 'en';
+const language = languageOf(navigator.languages);
 export const text = tables[language];
 
 // What stands in the HTML is English, for browsers without scripts.

@@ -117,7 +117,8 @@ export class View {
     }
     const [other] = others;
     const distance = (finger) => Math.hypot(finger.clientX - other.clientX, finger.clientY - other.clientY) || 1;
-    this.#moveBy((event.clientX - before.clientX) / 2, (event.clientY - before.clientY) / 2);
+    this.#x += (event.clientX - before.clientX) / 2; // kept on the stage only as the new zoom has it
+    this.#y += (event.clientY - before.clientY) / 2;
     this.#zoomAt(this.#zoom * (distance(event) / distance(before)), {
       clientX: (event.clientX + other.clientX) / 2, clientY: (event.clientY + other.clientY) / 2,
     });

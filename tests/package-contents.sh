@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# What the package of the release build's machine holds: its conffiles are all of its files in /etc, its manual names
-# every setting, its units are good.
+# What a package holds, this machine's or that of the architecture that is given: its conffiles are all of its files in
+# /etc, its manual names every setting, its units are good.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
-package=$(ls "$top"/build/package/picam_*_"$(dpkg --print-architecture)".deb)
+package=$(ls "$top"/build/package/picam_*_"${1:-$(dpkg --print-architecture)}".deb)
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 fail() {

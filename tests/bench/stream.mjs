@@ -2,10 +2,10 @@
 // nginx in front of it, slow links, and the plain way to do the job beside it. All on this machine: the viewers take a core too.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, residentMegabytes, Site, waitFor } from '../integration/harness.mjs';
+import { build, children, procFile, residentMegabytes, Site, threads, waitFor } from '../integration/harness.mjs';
 import { RawViewer } from '../faults/raw-viewer.mjs';
 import { seenOver, SlowLink } from '../faults/slow-link.mjs';
 import { jpegOf, median, row, rounds } from './bench.mjs';
@@ -16,9 +16,8 @@ const kSeconds = 5;
 const kFps = 30;
 
 // Seconds on a processor: of one thread, or of a process with all its threads that live.
-const threadSeconds = (pid, tid) => Number(readFileSync(`/proc/${pid}/task/${tid}/schedstat`, 'utf8').split(' ')[0]) / 1e9;
-const processSeconds = (pid) => readdirSync(`/proc/${pid}/task`).reduce((sum, tid) => sum + threadSeconds(pid, tid), 0);
-const children = (pid) => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
+const threadSeconds = (pid, tid) => Number((procFile(pid, `task/${tid}/schedstat`) ?? '0').split(' ')[0]) / 1e9;
+const processSeconds = (pid) => threads(pid).reduce((sum, tid) => sum + threadSeconds(pid, tid), 0);
 
 async function lines(args, onLine) {
   const child = spawn(kBench, args.map(String), { stdio: ['ignore', 'pipe', 'inherit'] });

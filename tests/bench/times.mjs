@@ -1,7 +1,6 @@
 // How long a person waits, and what picam costs when nobody looks: the pattern source, 640x480 at 30 fps, past nginx
 // for the WebSocket's first frame as for the stills.
-import { readdirSync, readFileSync } from 'node:fs';
-import { lockIsFree, residentMegabytes, Site, Viewer, waitFor } from '../integration/harness.mjs';
+import { lockIsFree, procFile, residentMegabytes, Site, threads, Viewer, waitFor } from '../integration/harness.mjs';
 import { median, row } from './bench.mjs';
 
 const kTimes = 9;
@@ -28,8 +27,8 @@ async function firstFrame(site) {
 }
 
 function wakeUps(pid) {
-  return readdirSync(`/proc/${pid}/task`).map((task) => readFileSync(`/proc/${pid}/task/${task}/status`, 'utf8'))
-    .reduce((sum, text) => sum + Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(text)[1]), 0);
+  return threads(pid).map((thread) => procFile(pid, `task/${thread}/status`) ?? '')
+    .reduce((sum, text) => sum + Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(text)?.[1] ?? 0), 0);
 }
 
 

@@ -2,6 +2,7 @@
 // changeable. What does not fit into the link waits in the kernel's buffers in front of it, as before a real one.
 import { once } from 'node:events';
 import net from 'node:net';
+import { slowness } from '../integration/harness.mjs';
 
 const kSlice = 4096; // bytes that cross the link in one piece
 
@@ -52,8 +53,8 @@ export class SlowLink {
   }
 }
 
-// What a viewer behind the link sees of the stream in so many seconds, after `settleSeconds`: frames a second, and how
-// old frames were when their last byte had come. Both times are part of the measurement, not a wait for something.
+// What a viewer behind the link sees of the stream in so many seconds, after `settleSeconds`: frames a second, how old
+// frames were when their last byte had come, and how much slower than a quiet one this machine was. Both times are part of the measurement, not a wait for something.
 export async function seenOver(viewer, seconds, settleSeconds) {
   const ages = [];
   let seen = 0;
@@ -68,8 +69,9 @@ export async function seenOver(viewer, seconds, settleSeconds) {
   };
   await new Promise((resolve) => { setTimeout(resolve, settleSeconds * 1000); });
   measuring = true;
+  const begun = Date.now();
   await new Promise((resolve) => { setTimeout(resolve, seconds * 1000); });
   viewer.onFrame = before;
   ages.sort((a, b) => a - b);
-  return { fps: seen / seconds, p50: ages[Math.floor(ages.length * 0.5)], p99: ages[Math.floor(ages.length * 0.99)] };
+  return { fps: seen / seconds, slower: slowness(begun), p50: ages[Math.floor(ages.length * 0.5)], p99: ages[Math.floor(ages.length * 0.99)] };
 }

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { lockIsFree, Site, Viewer, waitFor } from './harness.mjs';
+import { assertWithin, lockIsFree, Site, Viewer, waitFor } from './harness.mjs';
 
 describe('the camera is held by another program', () => {
   let site;
@@ -31,7 +31,7 @@ describe('the camera is held by another program', () => {
       assert.ok(answer.headers.get('retry-after'));
       assert.match(await answer.text(), /^No picture: timelapse 77 has the camera[^\n]*\.\n$/);
     }
-    assert.ok(Date.now() - begun < 10000);
+    assertWithin(begun, 10000);
   });
 
   test('a viewer is told, and gets frames once it is free; so does a still', async () => {

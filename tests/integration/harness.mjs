@@ -1,11 +1,13 @@
 // A site of its own for a test: nginx and both programs in a temporary folder, on a free port, stopped with the test.
 // BUILD_DIR names the build to test.
+import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync, existsSync, chmodSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import WebSocket from 'ws';
@@ -172,21 +174,13 @@ export class Site {
   async change(args, options) {
     const old = this.nginxWorkers();
     const result = this.picamctl(args, options);
-    const gone = (pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('shutting down');
-      } catch {
-        return true;
-      }
-    };
+    const gone = (pid) => procFile(pid, 'cmdline')?.includes('shutting down') ?? true;
     await waitFor('the old workers to go', () => old.every(gone) && this.nginxWorkers().some((pid) => !old.includes(pid)));
     return result;
   }
 
   nginxWorkers() {
-    const { pid } = this.nginx.process;
-    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
-      .filter((child) => readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('worker process'));
+    return children(this.nginx.process.pid).filter((pid) => procFile(pid, 'cmdline')?.includes('worker process'));
   }
 
   openssl(args) { return spawnSync('openssl', args, { encoding: 'utf8' }); }
@@ -233,9 +227,54 @@ export async function lockIsFree(site) {
   return (await child.ended).code === 0;
 }
 
+// The text of /proc/PID/NAME; null when the process (or the thread, for "task/TID/…") has gone. A process may end between
+// any two looks at it, also between opening its file and reading it: nothing else reads these files.
+export function procFile(pid, name) {
+  try {
+    return readFileSync(`/proc/${pid}/${name}`, 'utf8');
+  } catch (error) {
+    if (error.code === 'ENOENT' || error.code === 'ESRCH') return null;
+    throw error;
+  }
+}
+
+// The ids of a process's threads, and of the processes that its first thread started; none when it has gone.
+export function threads(pid) {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch (error) {
+    if (error.code === 'ENOENT' || error.code === 'ESRCH') return [];
+    throw error;
+  }
+}
+export const children = (pid) => (procFile(pid, `task/${pid}/children`) ?? '').split(' ').filter(Boolean);
+
 // What a process holds in memory, MB; 0 when it has gone.
 export function residentMegabytes(pid) {
-  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
+  return Number(/^VmRSS:\s+(\d+)/m.exec(procFile(pid, 'status') ?? '')?.[1] ?? 0) / 1024;
+}
+
+// How much longer work takes here than on a machine with nothing else to do: threads that want a processor for each that
+// there is, on average since `begun` (Date.now()), and at least 1. What a test allows in time is for the quiet machine,
+// and grows with it: neighbours cannot fail a test, and what hangs still does.
+const samples = []; // {at, running}
+const kSampleMs = 50;
+setInterval(() => {
+  const running = Number(/ (\d+)\/\d+ /.exec(readFileSync('/proc/loadavg', 'utf8'))[1]) - 1; // but for this thread
+  samples.push({ at: Date.now(), running });
+  if (samples.length > 600_000 / kSampleMs) samples.shift();
+}, kSampleMs).unref();
+
+export function slowness(begun) {
+  const since = samples.filter(({ at }) => at >= begun - kSampleMs);
+  return Math.max(1, since.reduce((sum, { running }) => sum + running, 0) / (since.length || 1) / availableParallelism());
+}
+
+// What began at `begun` is over, in so many milliseconds of a quiet machine.
+export function assertWithin(begun, ms, what = 'it') {
+  const took = Date.now() - begun;
+  const slower = slowness(begun);
+  assert.ok(took <= ms * slower, `${what} took ${took} ms, where ${ms} ms are allowed on a machine that is not ${slower.toFixed(1)} times slower`);
 }
 
 // Size of a whole JPEG, from its frame header; throws when it is none.

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { Child, Site, waitFor } from './harness.mjs';
+import { assertWithin, Child, Site, waitFor } from './harness.mjs';
 
 // Node has no datagrams on unix sockets.
 const kListen = `use Socket; socket(S, PF_UNIX, SOCK_DGRAM, 0) or die; bind(S, pack_sockaddr_un($ARGV[0])) or die;
@@ -20,7 +20,7 @@ test('the service manager hears READY, WATCHDOG and STOPPING', async () => {
     await waitFor('READY', () => manager.log.includes('READY=1\n'));
     const begun = Date.now();
     await waitFor('ten signs of life', () => manager.log.split('WATCHDOG=1\n').length > 10);
-    assert.ok(Date.now() - begun <= 10 * 200, 'each within the time that it was given');
+    assertWithin(begun, 10 * 200, 'ten words, each in the time that it was given,');
     await site.streamd.end();
     await waitFor('STOPPING', () => manager.log.includes('STOPPING=1\n'));
   } finally {

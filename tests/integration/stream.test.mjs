@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after, before, describe, test } from 'node:test';
-import { jpegSize, lockIsFree, Site, Viewer, waitFor } from './harness.mjs';
+import { assertWithin, jpegSize, lockIsFree, Site, Viewer, waitFor } from './harness.mjs';
 
 describe('the stream', () => {
   let site;
@@ -110,7 +110,7 @@ describe('the stream', () => {
     const started = Date.now();
     const viewer = new Viewer(site, { protocols: ['picam.v1'] });
     await viewer.waitFrames(1);
-    assert.ok(Date.now() - started < 2000);
+    assertWithin(started, 2000);
     await viewer.close();
   });
 

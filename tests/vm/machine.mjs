@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { Child, freePort, waitFor } from '../integration/harness.mjs';
+import { Child, freePort, top, waitFor } from '../integration/harness.mjs';
 
 const kBootMs = 240000;
 // In this order: what the kernel needs to reach its root. What is built in or not there is left out.
@@ -27,8 +27,9 @@ export class Machine {
   static async start(pristine) {
     const machine = new Machine();
     machine.folder = mkdtempSync(path.join(tmpdir(), 'picam-vm.'));
-    machine.root = path.join(path.dirname(pristine), 'vm.running');
+    machine.root = path.join(top, 'build/vm');
     rmSync(machine.root, { recursive: true, force: true });
+    mkdirSync(path.dirname(machine.root), { recursive: true });
     run('cp', ['-a', '--reflink=auto', pristine, machine.root]);
     machine.ports = { ssh: await freePort(), https: await freePort(), http: await freePort() };
     machine.#configure();

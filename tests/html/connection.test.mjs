@@ -1,0 +1,211 @@
+// connection.js: tickets, pauses between attempts, a stream that stands still, the server's clock, frames' headers.
+import assert from 'node:assert/strict';
+import { beforeEach, describe, test } from 'node:test';
+import { Page, settled } from './page.mjs';
+
+const page = new Page();
+const sockets = [];
+class FakeSocket {
+  static CONNECTING = 0;
+  static OPEN = 1;
+  readyState = 0;
+  sent = [];
+  closed = false;
+
+  constructor(url, protocols) {
+    Object.assign(this, { url: String(url), protocols });
+    sockets.push(this);
+  }
+
+  send(text) { this.sent.push(JSON.parse(text)); }
+  close() { this.closed = true; }
+  opens() {
+    this.readyState = 1;
+    this.onopen();
+  }
+  says(message) { this.onmessage({ data: typeof message === 'object' && !(message instanceof ArrayBuffer) ? JSON.stringify(message) : message }); }
+}
+globalThis.WebSocket = FakeSocket;
+let ticket = () => ({ ok: true, json: async () => ({ ticket: 'abc' }) });
+let asked = [];
+globalThis.fetch = async (target) => {
+  asked.push({ target, at: page.now });
+  return ticket();
+};
+const { Connection } = await import('../../html/connection.js');
+
+const last = () => sockets.at(-1);
+function frame(sequence = 1n, capturedUs = 2_000_000n, jpeg = [0xff, 0xd8]) {
+  const data = new ArrayBuffer(16 + jpeg.length);
+  new DataView(data).setBigUint64(0, sequence);
+  new DataView(data).setBigUint64(8, capturedUs);
+  new Uint8Array(data, 16).set(jpeg);
+  return data;
+}
+
+describe('Connection', () => {
+  let connection;
+  let seen;
+  beforeEach(() => {
+    page.open();
+    sockets.length = 0;
+    asked = [];
+    ticket = () => ({ ok: true, json: async () => ({ ticket: 'abc' }) });
+    seen = { frames: [], hellos: [], states: [], losses: [] };
+    connection = new Connection({
+      onFrame: (f) => seen.frames.push(f),
+      onHello: (h) => seen.hellos.push(h),
+      onState: (s) => seen.states.push(s),
+      onLost: (failures, why) => seen.losses.push([failures, why]),
+    });
+  });
+  async function opened() {
+    connection.open();
+    await settled();
+    last().opens();
+  }
+
+  test('a ticket goes as a subprotocol; a site without tickets, or none in reach, gets picam.v1 alone', async () => {
+    await opened();
+    assert.deepEqual(last().protocols, ['picam.v1', 'picam.ticket.abc']);
+    assert.equal(last().url, 'wss://camera.example/stream');
+    for (const none of [() => ({ ok: false }), () => { throw new TypeError('unreachable'); }]) {
+      connection.close();
+      ticket = none;
+      connection.open();
+      await settled();
+      assert.deepEqual(last().protocols, ['picam.v1']);
+    }
+  });
+
+  test('pauses grow from 250 ms to 10 s, half to whole of that; a frame begins again', async () => {
+    const pausesAre = async (random, pauses) => {
+      Math.random = () => random;
+      for (const pause of pauses) {
+        last().onclose();
+        const before = asked.length;
+        await page.pass(pause - 1);
+        assert.equal(asked.length, before, `${pause} ms`);
+        await page.pass(1);
+        assert.equal(asked.length, before + 1, `${pause} ms`);
+      }
+    };
+    const { random } = Math;
+    try {
+      connection.open();
+      await settled();
+      await pausesAre(1, [250, 500, 1000, 2000, 4000, 8000, 10000, 10000]);
+      last().opens();
+      last().says(frame());
+      await pausesAre(0, [125, 250, 500, 1000, 2000, 4000, 5000, 5000]);
+      assert.deepEqual(seen.losses.map(([failures]) => failures), [1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8]);
+    } finally {
+      Math.random = random;
+    }
+  });
+
+  test('a stream without frames for three seconds is frozen; one that is not streaming, or told to be slow, is not', async () => {
+    await opened();
+    last().says({ type: 'state', state: 'starting' });
+    await page.pass(20_000);
+    assert.deepEqual(seen.losses, []);
+    last().says({ type: 'state', state: 'streaming' });
+    for (let i = 0; i < 5; ++i) {
+      await page.pass(2500);
+      last().says(frame());
+    }
+    assert.deepEqual(seen.losses, []);
+    connection.expectsFrames = false;
+    await page.pass(60_000);
+    last().says(frame()); // does not begin the count
+    await page.pass(60_000);
+    assert.deepEqual(seen.losses, []);
+    connection.expectsFrames = true;
+    await page.pass(2900);
+    assert.deepEqual(seen.losses, []);
+    const frozen = last();
+    await page.pass(700);
+    assert.deepEqual(seen.losses, [[1, 'frozen']]);
+    assert.ok(frozen.closed);
+  });
+
+  test('one that does not open in five seconds is silent', async () => {
+    connection.open();
+    await page.pass(5000);
+    assert.deepEqual(seen.losses, []);
+    await page.pass(600);
+    assert.deepEqual(seen.losses, [[1, 'silent']]);
+    assert.equal(connection.everOpened, false);
+  });
+
+  test('the server\'s clock is the quickest ping\'s of the last ten; eight pings quickly, then one every five seconds', async () => {
+    await opened();
+    assert.equal(connection.clockOffset, undefined);
+    const pings = () => last().sent.filter(({ type }) => type === 'ping');
+    await page.pass(7 * 150);
+    assert.equal(pings().length, 8);
+    await page.pass(4900);
+    assert.equal(pings().length, 8);
+    await page.pass(100);
+    assert.equal(pings().length, 9);
+    // A round trip of so long, by a server whose clock is so far ahead in the middle of it.
+    const pong = (roundTrip, offset) => last().says({
+      type: 'pong', t: page.now - roundTrip, server_time_us: (performance.timeOrigin + page.now - roundTrip / 2 + offset) * 1000,
+    });
+    const isAbout = (ms) => assert.ok(Math.abs(connection.clockOffset - ms) < 0.01, `${connection.clockOffset}`);
+    pong(80, 500);
+    isAbout(500);
+    pong(20, 510);
+    isAbout(510);
+    pong(200, 700);
+    isAbout(510);
+    for (let i = 0; i < 10; ++i) pong(100 + i, 600 + i);
+    isAbout(600); // the quick one is too long ago
+  });
+
+  test('a frame is its sequence, its time and its JPEG', async () => {
+    await opened();
+    last().says(frame(7n, 1_234_567n, [1, 2, 3]));
+    assert.deepEqual(seen.frames, [{ sequence: 7, capturedMs: 1234.567, jpeg: new Uint8Array([1, 2, 3]) }]);
+    last().says({ type: 'hello', fps: 30 });
+    assert.deepEqual(seen.hellos, [{ type: 'hello', fps: 30 }]);
+  });
+
+  test('sends only while it is open', async () => {
+    connection.send({ type: 'ack' });
+    connection.open();
+    await settled();
+    connection.send({ type: 'ack' });
+    assert.deepEqual(last().sent, []);
+    last().opens();
+    connection.send({ type: 'ack', sequence: 3 });
+    assert.deepEqual(last().sent.at(-1), { type: 'ack', sequence: 3 });
+  });
+
+  test('closed, nothing comes back: no attempt that was on its way, none later, no message of an old socket', async () => {
+    await opened();
+    const old = last();
+    connection.close();
+    assert.ok(old.closed);
+    old.says(frame());
+    old.onclose();
+    let arrives;
+    ticket = () => new Promise((resolve) => { arrives = () => resolve({ ok: false }); });
+    connection.open();
+    await settled();
+    connection.close();
+    arrives();
+    await page.pass(60_000);
+    assert.equal(sockets.length, 1);
+    assert.deepEqual([seen.frames, seen.losses], [[], []]);
+  });
+
+  test('one that the page closes when it is lost is not tried again', async () => {
+    connection = new Connection({ onLost: () => connection.close() });
+    connection.open();
+    await settled();
+    last().onclose();
+    await page.pass(60_000);
+    assert.equal(sockets.length, 1);
+  });
+});

@@ -1,0 +1,74 @@
+// text.js: both languages say the same things, the pages' own English among them. And what goes with the pages' files.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, test } from 'node:test';
+import { Page } from './page.mjs';
+
+new Page();
+const html = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../html');
+const { languageOf, tables, text } = await import('../../html/text.js');
+const read = (name) => readFileSync(path.join(html, name), 'utf8');
+
+describe('the tables', () => {
+  const shape = (table) => Object.entries(table).sort().map(([name, value]) => (
+    typeof value === 'object' ? [name, shape(value)] : [name, typeof value, value.length && typeof value === 'function' ? value.length : 0]));
+
+  test('every language has the same names, and functions of as many arguments', () => {
+    for (const [language, table] of Object.entries(tables)) assert.deepEqual(shape(table), shape(tables.en), language);
+  });
+
+  test('no sentence is empty, and one from values has them all', () => {
+    for (const [language, table] of Object.entries(tables)) {
+      for (const sentence of Object.values({ ...table, ...table.page })) if (typeof sentence === 'string') assert.notEqual(sentence, '', language);
+      assert.ok(table.unavailable('REASON').includes('REASON'));
+      assert.ok(table.live('12:00').includes('12:00'));
+      assert.match(table.captured('12:00', '3 s'), /12:00.*3 s/);
+      assert.match(table.figures({ fps: 29.96, delay: '7 ms', bytes: 1e6, skipped: 5 }), /^30[.,]0 .* 7 ms · 8[.,]0 Mbit\/s · 5 /);
+    }
+  });
+
+  test('seconds: a digit after the point below ten', () => {
+    assert.deepEqual([0, 1.24, 9.9, 10.4, 75].map(tables.en.seconds), ['0.0 s', '1.2 s', '9.9 s', '10 s', '75 s']);
+    assert.deepEqual([1.24, 10.4].map(tables.de.seconds), ['1,2 s', '10 s']);
+  });
+
+  test('the language is the first that is here, English else', () => {
+    assert.equal(languageOf(['fr', 'de-AT', 'en']), 'de');
+    assert.equal(languageOf(['EN-us', 'de']), 'en');
+    assert.equal(languageOf(['fr', 'constructor']), 'en');
+    assert.equal(languageOf([]), 'en');
+    assert.equal(text, tables.en);
+  });
+
+  test('what the pages say without scripts is the English table, and nothing in it is spare', () => {
+    const used = new Set();
+    for (const page of ['index.html', 'stream.html']) {
+      for (const [, name, said] of read(page).matchAll(/data-text="(\w+)"[^>]*>([^<]*)</g)) {
+        assert.equal(said, tables.en.page[name], `${name} in ${page}`);
+        used.add(name);
+      }
+      for (const [tag, name] of read(page).matchAll(/<[^>]*data-label="(\w+)"[^>]*>/g)) {
+        assert.equal(/(?:alt|aria-label)="([^"]*)"/.exec(tag)[1], tables.en.page[name], `${name} in ${page}`);
+        used.add(name);
+      }
+    }
+    assert.deepEqual([...used].sort(), Object.keys(tables.en.page).sort());
+  });
+});
+
+describe('the pages\' files', () => {
+  const modules = readdirSync(html).filter((name) => name.endsWith('.js') && name !== 'service-worker.js');
+
+  test('the service worker keeps all that the pages load', () => {
+    const [, list] = /kShell = \[([^\]]*)\]/.exec(read('service-worker.js'));
+    const kept = [...list.matchAll(/'([^']*)'/g)].map(([, target]) => target);
+    for (const name of [...modules, 'picam.css', 'icon.svg', 'manifest.webmanifest']) assert.ok(kept.includes(`/${name}`), name);
+    for (const target of kept) if (target.includes('.')) assert.ok(statSync(path.join(html, target)).isFile(), target);
+  });
+
+  test('they are small: 45 KB of modules', () => {
+    assert.ok(modules.reduce((sum, name) => sum + statSync(path.join(html, name)).size, 0) <= 45 * 1024);
+  });
+});
