@@ -2,7 +2,7 @@
 
 #include "core/base/runtime_dir.h"
 #include "core/camera/camera_lock.h"
-#include "core/camera/libcamera_source.h"
+#include "core/camera/libcamera_loader.h"
 
 #include <fmt/format.h>
 

@@ -92,12 +92,12 @@ void LibcameraSource::stopNow()
 
 } // namespace
 
-std::unique_ptr<Source> createLibcameraSource(const CameraSettings &settings)
+std::unique_ptr<Source> makeLibcameraSource(const CameraSettings &settings)
 {
     return std::make_unique<LibcameraSource>(settings);
 }
 
-Expected<std::vector<std::string>> listCameras()
+Expected<std::vector<std::string>> libcameraIds()
 {
     libcamera::CameraManager manager;
     if (const int result = manager.start(); result != 0)

@@ -1,6 +1,7 @@
-// Frames from a camera that libcamera knows. The only pair that includes libcamera; it compiles against 0.0.3 and
-// everything after it by looking at what the headers have, never at their version. The process's one CameraManager
-// lives from start() to stop(), so a camera that nobody watches costs no thread.
+// Frames from a camera that libcamera knows. The only folder of files that includes libcamera (libcamera_*), and part
+// of the module that libcamera_loader.h loads; it compiles against 0.0.3 and everything after it by looking at what the
+// headers have, never at their version. The process's one CameraManager lives from start() to stop(), so a camera that
+// nobody watches costs no thread.
 #pragma once
 
 #include "core/camera/source.h"
@@ -11,11 +12,8 @@
 
 namespace picam {
 
-// settings.id chooses the camera: its place in the list, or a part of its id or model.
-[[nodiscard]] std::unique_ptr<Source> createLibcameraSource(const CameraSettings &settings);
-
-// The ids of all cameras; empty: none. Call with the camera lock held and no source started: it starts and ends a
-// CameraManager. Errors: kCameraFailed.
-[[nodiscard]] Expected<std::vector<std::string>> listCameras();
+// As createLibcameraSource() and listCameras() of libcamera_loader.h.
+[[nodiscard]] std::unique_ptr<Source> makeLibcameraSource(const CameraSettings &settings);
+[[nodiscard]] Expected<std::vector<std::string>> libcameraIds();
 
 } // namespace picam

@@ -1,7 +1,7 @@
 #include "core/camera/source.h"
 
 #include "core/base/log.h"
-#include "core/camera/libcamera_source.h"
+#include "core/camera/libcamera_loader.h"
 #include "core/camera/pattern_source.h"
 #include "core/camera/replay_source.h"
 

@@ -191,7 +191,7 @@ export class Site {
     return new Promise((resolve, reject) => {
       const { request } = plain ? http : https;
       const at = port ?? (plain ? this.httpPort : this.port);
-      request({ host: '127.0.0.1', port: at, path: target, method, auth: auth ?? undefined, headers, rejectUnauthorized: false }, (response) => {
+      request({ host: '127.0.0.1', port: at, path: target, method, auth: auth ?? undefined, headers, agent: false, rejectUnauthorized: false }, (response) => {
         const parts = [];
         response.on('data', (data) => parts.push(data));
         response.on('error', reject);

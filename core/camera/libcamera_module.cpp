@@ -1,0 +1,22 @@
+#include "core/camera/libcamera_module.h"
+
+#include "core/camera/libcamera_source.h"
+
+extern "C" {
+
+const char *picam_libcamera_version()
+{
+    return picam::libcamera_module::kModuleVersion;
+}
+
+void picam_libcamera_create_source(const picam::CameraSettings &settings, std::unique_ptr<picam::Source> &source)
+{
+    source = picam::makeLibcameraSource(settings);
+}
+
+void picam_libcamera_list_cameras(picam::Expected<std::vector<std::string>> &ids)
+{
+    ids = picam::libcameraIds();
+}
+
+} // extern "C"

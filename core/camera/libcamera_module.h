@@ -1,0 +1,26 @@
+// The functions of the loadable module, by which libcamera_loader.cpp reaches libcamera_source.h. Program and module
+// are built together: kModuleVersion tells a module of another build, as an upgrade under a running program brings one.
+#pragma once
+
+#include "core/base/error.h"
+#include "core/base/settings.h"
+#include "core/camera/source.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace picam::libcamera_module {
+
+constexpr const char *kFileName = "picam-libcamera.so";
+constexpr const char *kModuleVersion = PICAM_VERSION;
+
+using Version = const char *();
+using CreateSource = void(const CameraSettings &settings, std::unique_ptr<Source> &source);
+using ListCameras = void(Expected<std::vector<std::string>> &ids);
+// Their names in the module.
+constexpr const char *kVersion = "picam_libcamera_version";
+constexpr const char *kCreateSource = "picam_libcamera_create_source";
+constexpr const char *kListCameras = "picam_libcamera_list_cameras";
+
+} // namespace picam::libcamera_module
