@@ -85,7 +85,7 @@ describe('the guarded site under attack', () => {
     }
   });
 
-  test('testssl.sh finds nothing of medium or worse, but that the certificate is self-signed', { timeout: 300000 }, async (t) => {
+  test('testssl.sh finds nothing of medium or worse, but that the certificate is self-signed', { timeout: 600000 }, async (t) => {
     const site = await Site.start([], { secure: true });
     try {
       const found = path.join(site.folder, 'testssl.json');
