@@ -91,6 +91,7 @@ describe('the guarded site under attack', () => {
       const found = path.join(site.folder, 'testssl.json');
       const tool = new Child('testssl', ['--quiet', '--color', '0', '--warnings', 'off', '--ip', 'one', '--jsonfile', found, site.url],
         { env: { ...process.env, TERM: 'dumb' } });
+      t.after(() => tool.end()); // it must not go on when its time is up
       await tool.ended;
       const findings = JSON.parse(readFileSync(found, 'utf8'));
       assert.ok(findings.length > 80, tool.log);
