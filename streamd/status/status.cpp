@@ -185,16 +185,16 @@ void Status::refused()
     ++values_.refused;
 }
 
-void Status::viewerJoined(FrameForm form)
+void Status::viewerJoined(WireFormat format)
 {
     const MutexLock lock(mutex_);
-    ++values_.viewers[static_cast<std::size_t>(form)];
+    ++values_.viewers[static_cast<std::size_t>(format)];
 }
 
-void Status::viewerLeft(FrameForm form)
+void Status::viewerLeft(WireFormat format)
 {
     const MutexLock lock(mutex_);
-    --values_.viewers[static_cast<std::size_t>(form)];
+    --values_.viewers[static_cast<std::size_t>(format)];
 }
 
 void Status::viewerPaused(bool paused)
@@ -215,16 +215,16 @@ StatusValues Status::values(Time now) const
     return values;
 }
 
-std::string_view formName(FrameForm form)
+std::string_view wireFormatName(WireFormat format)
 {
-    switch (form) {
-    case FrameForm::kBase64:
+    switch (format) {
+    case WireFormat::kBase64:
         return "base64";
-    case FrameForm::kJpeg:
+    case WireFormat::kJpeg:
         return "jpeg";
-    case FrameForm::kV1:
+    case WireFormat::kV1:
         return "picam.v1";
-    case FrameForm::kMultipart:
+    case WireFormat::kMultipart:
         return "multipart";
     }
     return "unknown";
@@ -242,8 +242,8 @@ std::string statusJson(const StatusValues &values)
                    {"failures", values.camera_failures}};
     json viewers = json::object();
     std::uint64_t total = 0;
-    for (std::size_t i = 0; i < kFrameForms; ++i) {
-        viewers[std::string(formName(static_cast<FrameForm>(i)))] = values.viewers[i];
+    for (std::size_t i = 0; i < kWireFormats; ++i) {
+        viewers[std::string(wireFormatName(static_cast<WireFormat>(i)))] = values.viewers[i];
         total += values.viewers[i];
     }
     viewers["total"] = total;
@@ -291,8 +291,8 @@ std::string statusMetrics(const StatusValues &values)
     metrics.counter("picam_encoded_bytes_total", "Bytes of the encoded frames.", values.encoded_bytes);
     metrics.counter("picam_sent_bytes_total", "Bytes of the frames sent.", values.sent_bytes);
     metrics.head("picam_viewers", "gauge", "Viewers connected now, by protocol.");
-    for (std::size_t i = 0; i < kFrameForms; ++i)
-        metrics.value("picam_viewers", fmt::format("protocol=\"{}\"", formName(static_cast<FrameForm>(i))),
+    for (std::size_t i = 0; i < kWireFormats; ++i)
+        metrics.value("picam_viewers", fmt::format("protocol=\"{}\"", wireFormatName(static_cast<WireFormat>(i))),
                       values.viewers[i]);
     metrics.gauge("picam_viewers_paused", "Viewers connected now that have paused.", values.paused);
     metrics.counter("picam_viewers_refused_total", "Viewers turned away because all places were taken.",

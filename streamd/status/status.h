@@ -51,9 +51,9 @@ struct StatusValues {
     std::uint64_t sent = 0;    // frames written whole to a viewer
     std::uint64_t skipped = 0; // frames a viewer did not get because a newer one took their place
     std::uint64_t sent_bytes = 0;
-    std::uint64_t refused = 0;                        // viewers turned away: full
-    std::array<std::uint64_t, kFrameForms> viewers{}; // connected, by form
-    std::uint64_t paused = 0;                         // of them
+    std::uint64_t refused = 0;                         // viewers turned away: full
+    std::array<std::uint64_t, kWireFormats> viewers{}; // connected, by wire format
+    std::uint64_t paused = 0;                          // of them
     Histogram encode_seconds;
     Histogram age_seconds; // of a frame when its last byte was handed to the kernel
 };
@@ -74,8 +74,8 @@ public:
     void sent(std::size_t bytes, std::chrono::steady_clock::duration age);
     void skipped();
     void refused();
-    void viewerJoined(FrameForm form);
-    void viewerLeft(FrameForm form);
+    void viewerJoined(WireFormat format);
+    void viewerLeft(WireFormat format);
     void viewerPaused(bool paused);
 
     [[nodiscard]] StatusValues values(Time now) const;
@@ -90,6 +90,6 @@ private:
 // /status: one JSON object. /metrics: Prometheus' text format 0.0.4.
 [[nodiscard]] std::string statusJson(const StatusValues &values);
 [[nodiscard]] std::string statusMetrics(const StatusValues &values);
-[[nodiscard]] std::string_view formName(FrameForm form); // "base64", "jpeg", "picam.v1", "multipart"
+[[nodiscard]] std::string_view wireFormatName(WireFormat format); // "base64", "jpeg", "picam.v1", "multipart"
 
 } // namespace picam

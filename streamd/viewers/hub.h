@@ -40,8 +40,8 @@ public:
     ~Hub() override;
 
     // ViewerHost
-    [[nodiscard]] std::shared_ptr<void> takeSeat() override;
-    [[nodiscard]] std::shared_ptr<ViewerEvents> join(std::shared_ptr<ViewerConnection> connection, FrameForm form,
+    [[nodiscard]] std::shared_ptr<void> admit() override;
+    [[nodiscard]] std::shared_ptr<ViewerEvents> join(std::shared_ptr<ViewerConnection> connection, WireFormat format,
                                                      double max_fps) override;
     // CaptureSink
     void onPicture(const PicturePtr &picture) override;
@@ -65,7 +65,7 @@ private:
     const HubOptions options_;
 
     std::vector<std::shared_ptr<Viewer>> viewers_;
-    std::shared_ptr<std::uint32_t> seats_ = std::make_shared<std::uint32_t>(0); // how many are taken
+    std::shared_ptr<std::uint32_t> admitted_ = std::make_shared<std::uint32_t>(0); // how many are taken
     CameraStatus current_;
     FramePtr latest_; // while the camera streams
     bool wanted_ = false;

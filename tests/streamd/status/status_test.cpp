@@ -42,8 +42,8 @@ TEST(Status, TellsWhatHappened)
     status.paced();
     status.dropped();
     status.encoded(4ms, 1000);
-    status.viewerJoined(FrameForm::kV1);
-    status.viewerJoined(FrameForm::kMultipart);
+    status.viewerJoined(WireFormat::kV1);
+    status.viewerJoined(WireFormat::kMultipart);
     status.viewerPaused(true);
     status.sent(1000, 8ms);
     status.skipped();
