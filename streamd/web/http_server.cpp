@@ -1,6 +1,7 @@
 #include "streamd/web/http_server.h"
 
-#include "core/base/log.h"
+#include "streamd/status/status_json.h"
+#include "streamd/status/status_metrics.h"
 #include "streamd/web/http_request.h"
 #include "streamd/web/listener.h"
 
