@@ -45,7 +45,7 @@ std::chrono::microseconds intervalOf(double fps)
 
 StreamPipeline::StreamPipeline(const Settings &settings, Parts parts, std::chrono::milliseconds driver_timeout)
     : settings_(settings), scheduler_(parts.scheduler), store_(parts.store), status_(parts.status),
-      workers_(workersFor(settings.stream.workers)), mailbox_(std::make_shared<CaptureMailbox>(parts.scheduler)),
+      workers_(workersFor(settings.stream.workers)), mailbox_(std::make_shared<StreamMailbox>(parts.scheduler)),
       camera_(cameraOptions(settings, driver_timeout), std::move(parts.make_source), parts.requests, *this,
               std::move(parts.give_up)),
       jpeg_frames_(camera_.bus().subscribe(workers_)), still_frames_(camera_.bus().subscribe(1))
@@ -60,7 +60,7 @@ StreamPipeline::~StreamPipeline()
     camera_.stop();
 }
 
-void StreamPipeline::setSink(CaptureSink *sink)
+void StreamPipeline::setSink(StreamSink *sink)
 {
     mailbox_->setSink(sink);
 }

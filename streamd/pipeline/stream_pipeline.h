@@ -9,9 +9,9 @@
 #include "core/store/frame_store.h"
 #include "streamd/loop/scheduler.h"
 #include "streamd/pipeline/camera_switch.h"
-#include "streamd/pipeline/capture_mailbox.h"
 #include "streamd/pipeline/encoder_pool.h"
 #include "streamd/pipeline/store_stills.h"
+#include "streamd/pipeline/stream_mailbox.h"
 #include "streamd/status/status.h"
 
 #include <atomic>
@@ -45,7 +45,7 @@ public:
     StreamPipeline &operator=(const StreamPipeline &) = delete;
     ~StreamPipeline() override; // stops, as long as the camera takes to close
 
-    void setSink(CaptureSink *sink); // loop thread, before the first want()
+    void setSink(StreamSink *sink); // loop thread, before the first want()
     void want(bool wanted) override;
     void setDemand(double fps) override;
 
@@ -73,7 +73,7 @@ private:
     FrameStore &store_;
     Status &status_;
     const unsigned workers_;
-    const std::shared_ptr<CaptureMailbox> mailbox_;
+    const std::shared_ptr<StreamMailbox> mailbox_;
 
     // Loop thread only.
     bool wanted_ = false;

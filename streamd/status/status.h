@@ -1,39 +1,19 @@
-// What streamd has done and how the camera is: counted by the threads that know, shown by /status and /metrics.
-// Any thread: each number is true when it is read.
+// Status counts what streamd does and keeps the camera's state, for /status (status_json.h) and /metrics
+// (status_metrics.h). Every function may be called from any thread; values() is a consistent copy.
 #pragma once
 
 #include "core/base/thread_annotations.h"
 #include "streamd/pipeline/camera_status.h"
+#include "streamd/status/histogram.h"
 #include "streamd/viewers/connection.h"
 
 #include <array>
 #include <chrono>
 #include <cstdint>
 #include <string>
-#include <vector>
+#include <string_view>
 
 namespace picam {
-
-// Times in fixed buckets, as Prometheus counts them.
-class Histogram {
-public:
-    // Upper bounds, ascending; above the last is one more bucket.
-    explicit Histogram(std::vector<double> bounds) : bounds_(std::move(bounds)), counts_(bounds_.size() + 1) {}
-
-    void add(double seconds);
-    [[nodiscard]] const std::vector<double> &bounds() const { return bounds_; }
-    [[nodiscard]] const std::vector<std::uint64_t> &counts() const { return counts_; } // not cumulated
-    [[nodiscard]] std::uint64_t count() const { return count_; }
-    [[nodiscard]] double sum() const { return sum_; }
-    // An upper bound of the quantile `q`: the bound of its bucket; 0 when empty.
-    [[nodiscard]] double quantile(double q) const;
-
-private:
-    std::vector<double> bounds_;
-    std::vector<std::uint64_t> counts_;
-    std::uint64_t count_ = 0;
-    double sum_ = 0.0;
-};
 
 struct StatusValues {
     std::string version;
@@ -51,9 +31,9 @@ struct StatusValues {
     std::uint64_t sent = 0;    // frames written whole to a viewer
     std::uint64_t skipped = 0; // frames a viewer did not get because a newer one took their place
     std::uint64_t sent_bytes = 0;
-    std::uint64_t refused = 0;                        // viewers turned away: full
-    std::array<std::uint64_t, kFrameForms> viewers{}; // connected, by form
-    std::uint64_t paused = 0;                         // of them
+    std::uint64_t refused = 0;                         // viewers turned away: full
+    std::array<std::uint64_t, kWireFormats> viewers{}; // connected, by wire format
+    std::uint64_t paused = 0;                          // of them
     Histogram encode_seconds;
     Histogram age_seconds; // of a frame when its last byte was handed to the kernel
 };
@@ -74,8 +54,8 @@ public:
     void sent(std::size_t bytes, std::chrono::steady_clock::duration age);
     void skipped();
     void refused();
-    void viewerJoined(FrameForm form);
-    void viewerLeft(FrameForm form);
+    void viewerJoined(WireFormat format);
+    void viewerLeft(WireFormat format);
     void viewerPaused(bool paused);
 
     [[nodiscard]] StatusValues values(Time now) const;
@@ -87,9 +67,6 @@ private:
     Time camera_since_ PICAM_GUARDED_BY(mutex_);
 };
 
-// /status: one JSON object. /metrics: Prometheus' text format 0.0.4.
-[[nodiscard]] std::string statusJson(const StatusValues &values);
-[[nodiscard]] std::string statusMetrics(const StatusValues &values);
-[[nodiscard]] std::string_view formName(FrameForm form); // "base64", "jpeg", "picam.v1", "multipart"
+[[nodiscard]] std::string_view wireFormatName(WireFormat format); // "base64", "jpeg", "picam.v1", "multipart"
 
 } // namespace picam

@@ -14,13 +14,13 @@
 namespace picam {
 
 // What a picture looks like on the wire.
-enum class FrameForm : std::uint8_t {
+enum class WireFormat : std::uint8_t {
     kBase64,    // WebSocket text: the JPEG in base64
     kJpeg,      // WebSocket binary: the bare JPEG
     kV1,        // WebSocket binary, picam.v1: u64 sequence, u64 capture time in µs since the epoch, the JPEG
     kMultipart, // a part of multipart/x-mixed-replace
 };
-constexpr std::size_t kFrameForms = 4;
+constexpr std::size_t kWireFormats = 4;
 
 // One picture on its way to all viewers. Its wire forms are made by the transport that first needs one, then shared.
 struct StreamFrame {
@@ -29,8 +29,8 @@ struct StreamFrame {
     std::size_t bytes = 0;
     std::uint64_t sequence = 0;
     std::chrono::steady_clock::time_point captured;
-    std::chrono::microseconds captured_wall{0};                    // since the epoch
-    std::array<std::shared_ptr<const void>, kFrameForms> prepared; // by FrameForm; opaque but to its transport
+    std::chrono::microseconds captured_wall{0};                     // since the epoch
+    std::array<std::shared_ptr<const void>, kWireFormats> prepared; // by WireFormat; opaque but to its transport
 };
 using FramePtr = std::shared_ptr<StreamFrame>;
 
@@ -49,7 +49,7 @@ public:
     virtual ~ViewerConnection() = default;
     // One ViewerEvents::onFrameWritten() follows when the last byte has gone to the kernel (or never will). The caller
     // sends no other frame until then, so at most one is queued.
-    virtual void sendFrame(const FramePtr &frame, FrameForm form) = 0;
+    virtual void sendFrame(const FramePtr &frame, WireFormat format) = 0;
     virtual void sendText(const std::string &message) = 0;
     virtual void ping() = 0; // asks for a sign of life: onAlive()
     // Says goodbye, then ends; onClosed() follows. A peer that does not answer is dropped after some seconds.
@@ -74,10 +74,10 @@ class ViewerHost {
 public:
     virtual ~ViewerHost() = default;
     // A place among stream.max_viewers, given back when the pointer dies; null: full, or shutting down.
-    [[nodiscard]] virtual std::shared_ptr<void> takeSeat() = 0;
+    [[nodiscard]] virtual std::shared_ptr<void> admit() = 0;
     // `max_fps` 0: as many frames as there are. The connection keeps the result until onClosed().
     [[nodiscard]] virtual std::shared_ptr<ViewerEvents> join(std::shared_ptr<ViewerConnection> connection,
-                                                             FrameForm form, double max_fps) = 0;
+                                                             WireFormat format, double max_fps) = 0;
 };
 
 } // namespace picam

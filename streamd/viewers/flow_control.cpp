@@ -34,7 +34,7 @@ void FlowControl::onSent(std::uint64_t sequence, std::size_t bytes, Time now)
     last_sequence_ = sequence;
 }
 
-void FlowControl::forgive()
+void FlowControl::clear()
 {
     in_flight_.clear();
     trying_ = false;
@@ -90,10 +90,10 @@ void FlowControl::remember(const RoundTrip &sample)
         next_shortest_.reset();
         return;
     }
-    if (sample.at - shortest_->at > kShortestMemory / 2 &&
+    if (sample.at - shortest_->at > kMinRoundTripMemory / 2 &&
         (!next_shortest_ || sample.round_trip <= next_shortest_->round_trip))
         next_shortest_ = sample;
-    if (sample.at - shortest_->at > kShortestMemory) {
+    if (sample.at - shortest_->at > kMinRoundTripMemory) {
         shortest_ = next_shortest_ ? *next_shortest_ : sample;
         next_shortest_.reset();
     }
@@ -113,7 +113,7 @@ bool FlowControl::late(const Sent &frame, Duration round_trip)
     if (!frame.alone)
         return beyond > expected(frame.bytes) / 10 + jitter_;
     // Alone it cannot have waited for another; what made it late then is no sign of a full link.
-    jitter_ = std::clamp<Duration>(std::max(beyond, jitter_ - jitter_ / 8), kLeastJitter, kMostJitter);
+    jitter_ = std::clamp<Duration>(std::max(beyond, jitter_ - jitter_ / 8), kMinJitter, kMaxJitter);
     return false;
 }
 
@@ -154,7 +154,7 @@ void FlowControl::holdOff(double ceiling, Time now)
 {
     ceiling_ = ceiling;
     try_above_ = now + hold_;
-    hold_ = std::min<Duration>(hold_ * 2, kLongestHold);
+    hold_ = std::min<Duration>(hold_ * 2, kMaxHold);
 }
 
 } // namespace picam

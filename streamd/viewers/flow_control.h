@@ -24,11 +24,11 @@ public:
     static constexpr double kMaxWindow = 64.0;
     // A browser paints with its display, so round trips differ by up to a refresh with nothing in the way. How much is
     // learned from frames that were alone in flight, within these bounds.
-    static constexpr std::chrono::milliseconds kLeastJitter{5};
-    static constexpr std::chrono::milliseconds kMostJitter{50};
-    static constexpr std::chrono::seconds kShortestMemory{10};
+    static constexpr std::chrono::milliseconds kMinJitter{5};
+    static constexpr std::chrono::milliseconds kMaxJitter{50};
+    static constexpr std::chrono::seconds kMinRoundTripMemory{10};
     static constexpr std::chrono::seconds kFirstHold{2};
-    static constexpr std::chrono::seconds kLongestHold{32};
+    static constexpr std::chrono::seconds kMaxHold{32};
 
     [[nodiscard]] bool maySend(Time now) const;
     // A frame was there and maySend() said no: the window is what limits this viewer.
@@ -39,7 +39,7 @@ public:
     [[nodiscard]] bool onAcknowledged(std::uint64_t sequence, Time now);
 
     // Frames in flight need no acknowledgement any more; one that comes does no harm.
-    void forgive();
+    void clear();
 
     [[nodiscard]] std::size_t inFlight() const { return in_flight_.size(); }
     [[nodiscard]] double window() const { return window_; }
@@ -82,8 +82,8 @@ private:
     Duration hold_ = kFirstHold;
     Time shrunk_{};
     bool held_back_ = false;
-    Duration jitter_ = kLeastJitter;
-    std::optional<RoundTrip> shortest_;      // of the last kShortestMemory, or the best since
+    Duration jitter_ = kMinJitter;
+    std::optional<RoundTrip> shortest_;      // of the last kMinRoundTripMemory, or the best since
     std::optional<RoundTrip> next_shortest_; // the best since `shortest_` grew half as old as it may
 };
 

@@ -30,23 +30,23 @@ Hub::Hub(Scheduler &scheduler, CameraSwitch &camera, Status &status, HubOptions 
 
 Hub::~Hub() = default;
 
-std::shared_ptr<void> Hub::takeSeat()
+std::shared_ptr<void> Hub::admit()
 {
-    if (refusing_ || *seats_ >= options_.max_viewers) {
+    if (refusing_ || *admitted_ >= options_.max_viewers) {
         status_.refused();
         return nullptr;
     }
-    ++*seats_;
-    return {seats_.get(), [seats = seats_](void *) { --*seats; }};
+    ++*admitted_;
+    return {admitted_.get(), [admitted = admitted_](void *) { --*admitted; }};
 }
 
-std::shared_ptr<ViewerEvents> Hub::join(std::shared_ptr<ViewerConnection> connection, FrameForm form, double max_fps)
+std::shared_ptr<ViewerEvents> Hub::join(std::shared_ptr<ViewerConnection> connection, WireFormat format, double max_fps)
 {
     ViewerOwner &owner = *this;
     auto viewer =
-        std::make_shared<Viewer>(std::move(connection), form, max_fps, options_.viewer, scheduler_, status_, owner);
+        std::make_shared<Viewer>(std::move(connection), format, max_fps, options_.viewer, scheduler_, status_, owner);
     viewers_.push_back(viewer);
-    viewer->greet(options_.hello);
+    viewer->sendHello(options_.hello);
     if (!updateDemand())
         showCurrent(*viewer);
     startChecking();
@@ -56,7 +56,7 @@ std::shared_ptr<ViewerEvents> Hub::join(std::shared_ptr<ViewerConnection> connec
 // Where the stream stands, for one who comes in the middle of it.
 void Hub::showCurrent(Viewer &viewer)
 {
-    viewer.tellState(current_);
+    viewer.sendState(current_);
     if (latest_ && scheduler_.now() - latest_->captured < kMaxFirstAge)
         viewer.offer(latest_);
 }
@@ -76,9 +76,9 @@ void Hub::onCameraStatus(const CameraStatus &camera)
         latest_.reset();
     for (const auto &viewer : viewers_) {
         if (camera.state != CameraState::kStreaming)
-            viewer->forgetPending();
+            viewer->dropPending();
         if (viewer->active())
-            viewer->tellState(camera);
+            viewer->sendState(camera);
     }
 }
 

@@ -7,7 +7,7 @@
 #include "streamd/loop/scheduler.h"
 #include "streamd/pipeline/camera_status.h"
 #include "streamd/pipeline/camera_switch.h"
-#include "streamd/pipeline/capture_mailbox.h"
+#include "streamd/pipeline/stream_mailbox.h"
 #include "streamd/status/status.h"
 #include "streamd/viewers/connection.h"
 #include "streamd/viewers/viewer.h"
@@ -25,7 +25,7 @@ struct HubOptions {
     ViewerLimits viewer;
 };
 
-class Hub : public ViewerHost, public CaptureSink, private ViewerOwner {
+class Hub : public ViewerHost, public StreamSink, private ViewerOwner {
 public:
     // How often viewers are looked at for timeouts: while frames flow, and while all are paused. Without viewers:
     // never.
@@ -41,10 +41,10 @@ public:
     ~Hub() override;
 
     // ViewerHost
-    [[nodiscard]] std::shared_ptr<void> takeSeat() override;
-    [[nodiscard]] std::shared_ptr<ViewerEvents> join(std::shared_ptr<ViewerConnection> connection, FrameForm form,
+    [[nodiscard]] std::shared_ptr<void> admit() override;
+    [[nodiscard]] std::shared_ptr<ViewerEvents> join(std::shared_ptr<ViewerConnection> connection, WireFormat format,
                                                      double max_fps) override;
-    // CaptureSink
+    // StreamSink
     void onPicture(const PicturePtr &picture) override;
     void onCameraStatus(const CameraStatus &camera) override;
 
@@ -66,7 +66,7 @@ private:
     const HubOptions options_;
 
     std::vector<std::shared_ptr<Viewer>> viewers_;
-    std::shared_ptr<std::uint32_t> seats_ = std::make_shared<std::uint32_t>(0); // how many are taken
+    std::shared_ptr<std::uint32_t> admitted_ = std::make_shared<std::uint32_t>(0); // how many are taken
     CameraStatus current_;
     FramePtr latest_; // while the camera streams
     bool wanted_ = false;

@@ -20,7 +20,7 @@ std::string Tickets::issue(Clock::time_point now)
         text += kDigits[byte & 15U];
     }
     dropExpired(now);
-    if (tickets_.size() == kMost)
+    if (tickets_.size() == kMaxTickets)
         tickets_.pop_front();
     tickets_.push_back({text, now + kLifetime});
     return text;

@@ -16,7 +16,7 @@ public:
     using Clock = std::chrono::steady_clock;
     static constexpr std::chrono::seconds kLifetime{30};
     // Who asks for more at a time makes the oldest void: memory stays bounded.
-    static constexpr std::size_t kMost = 256;
+    static constexpr std::size_t kMaxTickets = 256;
 
     // 32 hexadecimal digits, from the kernel's generator; empty: it gave nothing.
     [[nodiscard]] std::string issue(Clock::time_point now);

@@ -5,29 +5,29 @@
 
 namespace picam {
 
-Viewer::Viewer(std::shared_ptr<ViewerConnection> connection, FrameForm form, double max_fps, const ViewerLimits &limits,
-               const Scheduler &scheduler, Status &status, ViewerOwner &owner)
-    : form_(form), limits_(limits), scheduler_(scheduler), status_(status), owner_(owner),
+Viewer::Viewer(std::shared_ptr<ViewerConnection> connection, WireFormat format, double max_fps,
+               const ViewerLimits &limits, const Scheduler &scheduler, Status &status, ViewerOwner &owner)
+    : format_(format), limits_(limits), scheduler_(scheduler), status_(status), owner_(owner),
       connection_(std::move(connection)), pacer_(max_fps), max_fps_(max_fps), budget_at_(scheduler.now()),
       heard_(budget_at_)
 {
-    status_.viewerJoined(form_);
+    status_.viewerJoined(format_);
 }
 
-void Viewer::greet(const protocol::Hello &hello)
+void Viewer::sendHello(const protocol::Hello &hello)
 {
-    if (form_ == FrameForm::kV1)
+    if (format_ == WireFormat::kV1)
         connection_->sendText(protocol::hello(hello));
 }
 
-void Viewer::tellState(const CameraStatus &camera)
+void Viewer::sendState(const CameraStatus &camera)
 {
     if (closing_ || camera.state == CameraState::kIdle)
         return;
-    if (form_ == FrameForm::kV1)
+    if (format_ == WireFormat::kV1)
         connection_->sendText(protocol::state(camera));
     // HTTP has a word for it as long as its answer has not begun.
-    else if (form_ == FrameForm::kMultipart && camera.state == CameraState::kUnavailable && !sent_any_)
+    else if (format_ == WireFormat::kMultipart && camera.state == CameraState::kUnavailable && !sent_any_)
         close(CloseCode::kTryAgainLater, camera.reason);
 }
 
@@ -46,7 +46,7 @@ void Viewer::sendPending()
     if (!pending_ || writing_ || !active())
         return;
     const auto now = scheduler_.now();
-    if (form_ == FrameForm::kV1) {
+    if (format_ == WireFormat::kV1) {
         if (!flow_.maySend(now)) {
             flow_.onHeldBack();
             return;
@@ -57,7 +57,7 @@ void Viewer::sendPending()
     write_started_ = now;
     sent_any_ = true;
     message_budget_ += kMessagesPerFrame;
-    connection_->sendFrame(writing_, form_);
+    connection_->sendFrame(writing_, format_);
 }
 
 void Viewer::onFrameWritten()
@@ -73,7 +73,7 @@ void Viewer::onText(std::string_view message)
 {
     onAlive();
     // Clients without a subprotocol have nothing to say; some say it all the same.
-    if (closing_ || !payForMessage() || form_ != FrameForm::kV1)
+    if (closing_ || !chargeMessage() || format_ != WireFormat::kV1)
         return;
     const auto parsed = protocol::parse(message);
     if (!parsed) {
@@ -91,7 +91,7 @@ void Viewer::onBinary()
 void Viewer::onPing()
 {
     onAlive();
-    (void)payForMessage();
+    (void)chargeMessage();
 }
 
 void Viewer::onAlive()
@@ -108,7 +108,7 @@ void Viewer::onClosed()
     pending_.reset();
     writing_.reset();
     connection_.reset();
-    status_.viewerLeft(form_);
+    status_.viewerLeft(format_);
     if (paused_)
         status_.viewerPaused(false);
     owner_.onViewerClosed(*this);
@@ -150,11 +150,11 @@ void Viewer::setPaused(bool paused)
         return;
     }
     // A hidden page paints nothing, so it owes nothing.
-    flow_.forgive();
+    flow_.clear();
     owner_.onDemandChanged();
 }
 
-bool Viewer::payForMessage()
+bool Viewer::chargeMessage()
 {
     const auto now = scheduler_.now();
     const auto passed = std::chrono::duration<double>(now - std::exchange(budget_at_, now)).count();
@@ -172,9 +172,9 @@ void Viewer::checkTimeouts()
     const auto now = scheduler_.now();
     if (writing_ && now - write_started_ >= limits_.write_timeout)
         return close(CloseCode::kPolicyViolation, "too slow");
-    if (form_ == FrameForm::kV1 && flow_.silence(now) >= limits_.ack_timeout)
+    if (format_ == WireFormat::kV1 && flow_.silence(now) >= limits_.ack_timeout)
         return close(CloseCode::kPolicyViolation, "no acknowledgement");
-    if (form_ == FrameForm::kMultipart)
+    if (format_ == WireFormat::kMultipart)
         return; // HTTP has no ping; the kernel and the write timeout tell
     if (ping_open_ && now - pinged_ >= 2 * limits_.ping_interval)
         return close(CloseCode::kPolicyViolation, "no answer to a ping");

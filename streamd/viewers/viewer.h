@@ -40,22 +40,22 @@ public:
     static constexpr double kMessagesPerFrame = 4;
 
     // Scheduler, status and owner must outlive it.
-    Viewer(std::shared_ptr<ViewerConnection> connection, FrameForm form, double max_fps, const ViewerLimits &limits,
+    Viewer(std::shared_ptr<ViewerConnection> connection, WireFormat format, double max_fps, const ViewerLimits &limits,
            const Scheduler &scheduler, Status &status, ViewerOwner &owner);
     Viewer(const Viewer &) = delete;
     Viewer &operator=(const Viewer &) = delete;
 
     // Owner's side.
-    void greet(const protocol::Hello &hello);
-    void tellState(const CameraStatus &camera);
+    void sendHello(const protocol::Hello &hello);
+    void sendState(const CameraStatus &camera);
     void offer(const FramePtr &frame);
-    void forgetPending() { pending_.reset(); } // the stream ended: nothing old goes out later
-    void checkTimeouts();                      // now and then
+    void dropPending() { pending_.reset(); } // the stream ended: nothing old goes out later
+    void checkTimeouts();                    // now and then
     void close(CloseCode code, std::string_view reason);
 
     [[nodiscard]] bool active() const { return !paused_ && !closing_; } // takes frames
     [[nodiscard]] double maxFps() const { return max_fps_; }            // 0: as many as there are
-    [[nodiscard]] FrameForm form() const { return form_; }
+    [[nodiscard]] WireFormat format() const { return format_; }
     [[nodiscard]] const FlowControl &flow() const { return flow_; }
 
     // Connection's side.
@@ -70,7 +70,7 @@ private:
     using Time = std::chrono::steady_clock::time_point;
 
     void sendPending();
-    [[nodiscard]] bool payForMessage();
+    [[nodiscard]] bool chargeMessage();
     void setPaused(bool paused);
     void handle(const protocol::Ack &ack);
     void handle(const protocol::Rate &rate);
@@ -78,7 +78,7 @@ private:
     void handle(const protocol::Resume &) { setPaused(false); }
     void handle(const protocol::Ping &ping);
 
-    const FrameForm form_;
+    const WireFormat format_;
     const ViewerLimits limits_;
     const Scheduler &scheduler_;
     Status &status_;

@@ -1,12 +1,13 @@
 #include "streamd/web/http_server.h"
 
-#include "core/base/log.h"
+#include "streamd/status/status_json.h"
+#include "streamd/status/status_metrics.h"
 #include "streamd/web/http_request.h"
+#include "streamd/web/listener.h"
 
 #include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -29,8 +30,6 @@ constexpr std::uint32_t kHeaderLimit = 8192;
 constexpr std::chrono::seconds kRequestTimeout{5};
 constexpr std::chrono::seconds kIdleTimeout{15}; // between requests of one connection
 constexpr std::chrono::seconds kWriteTimeout{10};
-constexpr std::chrono::milliseconds kAcceptRetry{250}; // after "too many open files"
-constexpr int kSendBufferBytes = 64 * 1024;            // as for WebSockets: what waits in it is an old picture
 
 // The head of a stream, to the first part's own headers. The boundary goes out right behind each frame: browsers show
 // a part when they have seen its end.
@@ -63,25 +62,17 @@ std::shared_ptr<const std::string> partHead(const StreamFrame &frame)
 
 class HttpServer::State : public std::enable_shared_from_this<State> {
 public:
-    State(asio::io_context &context, ViewerHost &viewer_host, const Status &of_status, Tickets &of_tickets)
-        : host(viewer_host), status(of_status), tickets(of_tickets), acceptor_(context), retry_(context)
+    State(ViewerHost &viewer_host, const Status &of_status, Tickets &of_tickets)
+        : host(viewer_host), status(of_status), tickets(of_tickets)
     {
     }
 
-    error_code listen(int fd)
-    {
-        error_code error;
-        acceptor_.assign(asio::local::stream_protocol(), fd, error);
-        if (!error)
-            acceptNext();
-        return error;
-    }
-
+    // Accepts from now on.
+    Expected<void> listen(asio::io_context &context, int fd);
     void stopAccepting()
     {
-        error_code ignored;
-        acceptor_.close(ignored);
-        retry_.cancel();
+        if (listener_)
+            listener_->stop();
     }
 
     void endAll();
@@ -94,27 +85,14 @@ public:
     class Session;
 
 private:
-    using Socket = asio::local::stream_protocol::socket;
-
-    void acceptNext()
-    {
-        acceptor_.async_accept([weak = weak_from_this()](const error_code &error, Socket socket) {
-            if (const auto self = weak.lock())
-                self->accepted(error, std::move(socket));
-        });
-    }
-
-    void accepted(const error_code &error, Socket socket);
-
-    asio::local::stream_protocol::acceptor acceptor_;
-    asio::steady_timer retry_;
+    std::unique_ptr<Listener> listener_;
     std::set<std::shared_ptr<Session>> sessions_;
 };
 
 // One connection: requests one after another, until one of them is a stream.
 class HttpServer::State::Session : public ViewerConnection, public std::enable_shared_from_this<Session> {
 public:
-    Session(Socket socket, State &server) : stream_(std::move(socket)), server_(server.weak_from_this()) {}
+    Session(Listener::Socket socket, State &server) : stream_(std::move(socket)), server_(server.weak_from_this()) {}
 
     void readRequest(std::chrono::seconds timeout)
     {
@@ -132,13 +110,13 @@ public:
             server->sessions_.erase(shared_from_this());
         if (const auto viewer = std::exchange(viewer_, nullptr))
             viewer->onClosed();
-        seat_.reset();
+        admission_.reset();
         ended_ = true;
         error_code ignored;
         stream_.socket().close(ignored);
     }
 
-    void sendFrame(const FramePtr &frame, FrameForm form) override;
+    void sendFrame(const FramePtr &frame, WireFormat format) override;
     void sendText(const std::string &) override {} // multipart has no such thing
     void ping() override {}
     void close(CloseCode code, std::string_view reason) override;
@@ -159,7 +137,7 @@ private:
     std::optional<bhttp::request_parser<bhttp::empty_body>> parser_;
     bool head_request_ = false;
     bool keep_alive_ = false;
-    std::shared_ptr<void> seat_;
+    std::shared_ptr<void> admission_;
     std::shared_ptr<ViewerEvents> viewer_;
     bool stream_begun_ = false; // its head is out
     bool ended_ = false;
@@ -230,12 +208,12 @@ void HttpServer::State::Session::beginStream(std::string_view target, bool head_
     keep_alive_ = false;
     if (head_only)
         return respond(bhttp::status::ok, "", "multipart/x-mixed-replace; boundary=picam-frame");
-    seat_ = server->host.takeSeat();
-    if (!seat_)
+    admission_ = server->host.admit();
+    if (!admission_)
         return respond(bhttp::status::service_unavailable, "too many viewers\n", kPlainText, 10);
     // From here on the viewer judges what takes too long.
     stream_.expires_never();
-    viewer_ = server->host.join(shared_from_this(), FrameForm::kMultipart, *fps);
+    viewer_ = server->host.join(shared_from_this(), WireFormat::kMultipart, *fps);
     watchForEnd();
 }
 
@@ -252,9 +230,9 @@ void HttpServer::State::Session::watchForEnd()
     });
 }
 
-void HttpServer::State::Session::sendFrame(const FramePtr &frame, FrameForm form)
+void HttpServer::State::Session::sendFrame(const FramePtr &frame, WireFormat format)
 {
-    auto &prepared = frame->prepared[static_cast<std::size_t>(form)];
+    auto &prepared = frame->prepared[static_cast<std::size_t>(format)];
     if (!prepared)
         prepared = partHead(*frame);
     const auto &head = *static_cast<const std::string *>(prepared.get());
@@ -327,26 +305,18 @@ void HttpServer::State::Session::write(std::shared_ptr<bhttp::response<Body>> re
     });
 }
 
-void HttpServer::State::accepted(const error_code &error, Socket socket)
+Expected<void> HttpServer::State::listen(asio::io_context &context, int fd)
 {
-    if (!acceptor_.is_open())
-        return;
-    if (!error) {
-        error_code ignored; // a smaller buffer is better, not needed
-        socket.set_option(asio::socket_base::send_buffer_size(kSendBufferBytes), ignored);
+    // The listener is this object's, and calls nobody after its end.
+    auto listener = Listener::create(context, fd, "an HTTP client", [this](Listener::Socket socket) {
         const auto session = std::make_shared<Session>(std::move(socket), *this);
         sessions_.insert(session);
         session->readRequest(kRequestTimeout);
-        acceptNext();
-        return;
-    }
-    log::warning("cannot accept an HTTP client: {}", error.message());
-    retry_.expires_after(kAcceptRetry);
-    retry_.async_wait([weak = weak_from_this()](const error_code &cancelled) {
-        const auto self = weak.lock();
-        if (self && !cancelled && self->acceptor_.is_open())
-            self->acceptNext();
     });
+    if (!listener)
+        return tl::unexpected<Error>(listener.error());
+    listener_ = std::move(*listener);
+    return {};
 }
 
 void HttpServer::State::endAll()
@@ -366,9 +336,9 @@ HttpServer::~HttpServer()
 Expected<std::unique_ptr<HttpServer>> HttpServer::create(asio::io_context &context, int listen_fd, ViewerHost &host,
                                                          const Status &status, Tickets &tickets)
 {
-    auto state = std::make_shared<State>(context, host, status, tickets);
-    if (const auto error = state->listen(listen_fd))
-        return fail(ErrorKind::kIo, "cannot serve HTTP: " + error.message());
+    auto state = std::make_shared<State>(host, status, tickets);
+    if (const auto listening = state->listen(context, listen_fd); !listening)
+        return fail(listening.error().kind, "cannot serve HTTP: " + listening.error().message);
     return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));
 }
 

@@ -3,12 +3,10 @@
 #include "core/base/log.h"
 #include "streamd/web/base64.h"
 #include "streamd/web/http_request.h"
+#include "streamd/web/listener.h"
 #include "streamd/web/websocket_config.h"
 
-#include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <set>
 #include <utility>
 
@@ -21,9 +19,6 @@ using boost::system::error_code;
 namespace {
 
 constexpr std::chrono::milliseconds kHandshakeTimeout{5000};
-constexpr std::chrono::milliseconds kAcceptRetry{250}; // after "too many open files"
-// Keeps what waits in front of a slow viewer short; smaller ones cost processor time.
-constexpr int kSendBufferBytes = 64 * 1024;
 constexpr const char *kSubprotocol = "picam.v1";
 // nginx passes a handshake with a ticket on as this path, without a password.
 constexpr std::string_view kTicketPath = "/stream-by-ticket";
@@ -45,16 +40,16 @@ void appendBigEndian(std::string &to, std::uint64_t value)
 }
 
 // A message that is ready for the wire, whoever gets it: send() then neither copies nor frames.
-std::shared_ptr<Message> prepare(const StreamFrame &frame, FrameForm form)
+std::shared_ptr<Message> prepare(const StreamFrame &frame, WireFormat format)
 {
-    const auto op = form == FrameForm::kBase64 ? opcode::text : opcode::binary;
+    const auto op = format == WireFormat::kBase64 ? opcode::text : opcode::binary;
     auto message = std::make_shared<Message>(Message::con_msg_man_ptr(), op, 0);
     std::string prefix;
-    if (form == FrameForm::kBase64)
+    if (format == WireFormat::kBase64)
         message->get_raw_payload() = base64(frame.jpeg, frame.bytes);
     else
         message->set_payload(frame.jpeg, frame.bytes);
-    if (form == FrameForm::kV1) {
+    if (format == WireFormat::kV1) {
         appendBigEndian(prefix, frame.sequence);
         appendBigEndian(prefix, static_cast<std::uint64_t>(frame.captured_wall.count()));
     }
@@ -87,7 +82,7 @@ public:
     }
     void end();
 
-    void sendFrame(const FramePtr &frame, FrameForm form) override;
+    void sendFrame(const FramePtr &frame, WireFormat format) override;
     void sendText(const std::string &message) override { (void)connection_->send(message, opcode::text); }
     void ping() override
     {
@@ -133,9 +128,9 @@ private:
     ViewerHost &host_;
     Tickets &tickets_;
     const std::vector<std::string> &origins_;
-    std::shared_ptr<void> seat_;
+    std::shared_ptr<void> admission_;
     std::shared_ptr<ViewerEvents> viewer_;
-    FrameForm form_ = FrameForm::kBase64;
+    WireFormat format_ = WireFormat::kBase64;
     double max_fps_ = 0.0;
 };
 
@@ -169,17 +164,17 @@ bool Session::accept()
     if ((format && *format != "jpeg" && *format != "base64") || !fps)
         return refuse(status_code::bad_request, "format is jpeg or base64, fps 0 or at least 0.01");
     if (format && *format == "jpeg")
-        form_ = FrameForm::kJpeg;
+        format_ = WireFormat::kJpeg;
     max_fps_ = *fps;
     for (const auto &offered : connection_->get_requested_subprotocols()) {
         if (offered == kSubprotocol) {
             ws::lib::error_code ignored; // it was offered
             connection_->select_subprotocol(offered, ignored);
-            form_ = FrameForm::kV1;
+            format_ = WireFormat::kV1;
         }
     }
-    seat_ = host_.takeSeat();
-    if (!seat_) {
+    admission_ = host_.admit();
+    if (!admission_) {
         connection_->append_header("Retry-After", "10");
         return refuse(status_code::service_unavailable, "too many viewers");
     }
@@ -188,7 +183,7 @@ bool Session::accept()
 
 void Session::open()
 {
-    viewer_ = host_.join(shared_from_this(), form_, max_fps_);
+    viewer_ = host_.join(shared_from_this(), format_, max_fps_);
 }
 
 void Session::receive(const MessagePtr &message)
@@ -203,16 +198,16 @@ void Session::receive(const MessagePtr &message)
 
 void Session::end()
 {
-    seat_.reset();
+    admission_.reset();
     if (const auto viewer = std::exchange(viewer_, nullptr))
         viewer->onClosed();
 }
 
-void Session::sendFrame(const FramePtr &frame, FrameForm form)
+void Session::sendFrame(const FramePtr &frame, WireFormat format)
 {
-    auto &prepared = frame->prepared[static_cast<std::size_t>(form)];
+    auto &prepared = frame->prepared[static_cast<std::size_t>(format)];
     if (!prepared)
-        prepared = prepare(*frame, form);
+        prepared = prepare(*frame, format);
     auto message = std::const_pointer_cast<Message>(std::static_pointer_cast<const Message>(prepared));
     const auto flight = std::make_shared<Flight>(frame, std::move(message), weak_from_this());
     if (connection_->send(MessagePtr(flight, flight->message.get())))
@@ -224,7 +219,7 @@ void Session::sendFrame(const FramePtr &frame, FrameForm form)
 class WebSocketServer::State : public std::enable_shared_from_this<State> {
 public:
     State(asio::io_context &context, ViewerHost &host, Tickets &tickets, std::vector<std::string> origins)
-        : host_(host), tickets_(tickets), origins_(std::move(origins)), acceptor_(context), retry_(context)
+        : host_(host), tickets_(tickets), origins_(std::move(origins))
     {
         server_.init_asio(&context);
         server_.set_open_handshake_timeout(kHandshakeTimeout.count());
@@ -232,20 +227,22 @@ public:
         server_.set_user_agent("picam");
     }
 
-    error_code listen(int fd)
+    // Accepts from now on.
+    Expected<void> listen(asio::io_context &context, int fd)
     {
-        error_code error;
-        acceptor_.assign(asio::local::stream_protocol(), fd, error);
-        if (!error)
-            acceptNext();
-        return error;
+        // The listener is this object's, and calls nobody after its end.
+        auto listener =
+            Listener::create(context, fd, "a viewer", [this](Listener::Socket socket) { start(std::move(socket)); });
+        if (!listener)
+            return tl::unexpected<Error>(listener.error());
+        listener_ = std::move(*listener);
+        return {};
     }
 
     void stopAccepting()
     {
-        error_code ignored;
-        acceptor_.close(ignored);
-        retry_.cancel();
+        if (listener_)
+            listener_->stop();
     }
 
     void endAll()
@@ -257,38 +254,8 @@ public:
     [[nodiscard]] std::size_t size() const { return sessions_.size(); }
 
 private:
-    using Socket = asio::local::stream_protocol::socket;
-
-    void acceptNext()
+    void start(Listener::Socket socket)
     {
-        acceptor_.async_accept([weak = weak_from_this()](const error_code &error, Socket socket) {
-            if (const auto self = weak.lock())
-                self->accepted(error, std::move(socket));
-        });
-    }
-
-    void accepted(const error_code &error, Socket socket)
-    {
-        if (!acceptor_.is_open())
-            return;
-        if (!error) {
-            start(std::move(socket));
-            acceptNext();
-            return;
-        }
-        log::warning("cannot accept a viewer: {}", error.message());
-        retry_.expires_after(kAcceptRetry);
-        retry_.async_wait([weak = weak_from_this()](const error_code &cancelled) {
-            const auto self = weak.lock();
-            if (self && !cancelled && self->acceptor_.is_open())
-                self->acceptNext();
-        });
-    }
-
-    void start(Socket socket)
-    {
-        error_code ignored; // a smaller buffer is better, not needed
-        socket.set_option(asio::socket_base::send_buffer_size(kSendBufferBytes), ignored);
         const auto connection = server_.get_connection();
         if (!connection)
             return;
@@ -336,8 +303,7 @@ private:
     Tickets &tickets_;
     const std::vector<std::string> origins_;
     Server server_;
-    asio::basic_socket_acceptor<asio::local::stream_protocol> acceptor_;
-    asio::steady_timer retry_;
+    std::unique_ptr<Listener> listener_;
     std::set<std::shared_ptr<Session>> sessions_;
 };
 
@@ -354,8 +320,8 @@ Expected<std::unique_ptr<WebSocketServer>> WebSocketServer::create(asio::io_cont
                                                                    std::vector<std::string> origins)
 {
     auto state = std::make_shared<State>(context, host, tickets, std::move(origins));
-    if (const auto error = state->listen(listen_fd))
-        return fail(ErrorKind::kIo, "cannot serve WebSockets: " + error.message());
+    if (const auto listening = state->listen(context, listen_fd); !listening)
+        return fail(listening.error().kind, "cannot serve WebSockets: " + listening.error().message);
     return std::unique_ptr<WebSocketServer>(new WebSocketServer(std::move(state)));
 }
 

@@ -3,7 +3,7 @@
 
 #include "streamd/loop/scheduler.h"
 #include "streamd/pipeline/camera_switch.h"
-#include "streamd/pipeline/capture_mailbox.h"
+#include "streamd/pipeline/stream_mailbox.h"
 #include "streamd/viewers/connection.h"
 
 #include <algorithm>
@@ -84,10 +84,10 @@ public:
 // Remembers what was sent; a frame's write ends when the test says so.
 class FakeConnection : public ViewerConnection {
 public:
-    void sendFrame(const FramePtr &frame, FrameForm form) override
+    void sendFrame(const FramePtr &frame, WireFormat format) override
     {
         frames.push_back(frame->sequence);
-        forms.push_back(form);
+        formats.push_back(format);
     }
     void sendText(const std::string &message) override { texts.push_back(nlohmann::json::parse(message)); }
     void ping() override { ++pings; }
@@ -103,7 +103,7 @@ public:
     }
 
     std::vector<std::uint64_t> frames;
-    std::vector<FrameForm> forms;
+    std::vector<WireFormat> formats;
     std::vector<nlohmann::json> texts;
     std::vector<std::pair<CloseCode, std::string>> closes;
     int pings = 0;

@@ -20,7 +20,7 @@ using testing::TempDir;
 constexpr auto kDeadline = 20s;
 
 // Keeps what the pipeline posts to the loop.
-class FakeSink : public CaptureSink {
+class FakeSink : public StreamSink {
 public:
     void onPicture(const PicturePtr &picture) override { pictures.push_back(picture); }
     void onCameraStatus(const CameraStatus &camera) override { states.push_back(camera); }

@@ -58,7 +58,7 @@ TEST(FlowControl, SilenceCountsFromTheOldestOwed)
     flow.onSent(2, kFrameBytes, kStart + 3s);
     EXPECT_TRUE(flow.onAcknowledged(1, kStart + 4s));
     EXPECT_EQ(flow.silence(kStart + 5s), 1s) << "an acknowledgement is a sign of life";
-    flow.forgive();
+    flow.clear();
     EXPECT_EQ(flow.silence(kStart + 9s), 0s);
     EXPECT_TRUE(flow.onAcknowledged(2, kStart + 9s)) << "a late one does no harm";
 }

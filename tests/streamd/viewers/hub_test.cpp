@@ -34,10 +34,10 @@ protected:
         return options;
     }
 
-    Member join(FrameForm form = FrameForm::kJpeg, double max_fps = 0.0)
+    Member join(WireFormat format = WireFormat::kJpeg, double max_fps = 0.0)
     {
         Member member{std::make_shared<FakeConnection>(), nullptr};
-        member.viewer = hub.join(member.connection, form, max_fps);
+        member.viewer = hub.join(member.connection, format, max_fps);
         return member;
     }
 
@@ -99,8 +99,8 @@ TEST_F(HubTest, AViewerWithinTheLingerKeepsTheCamera)
 
 TEST_F(HubTest, EveryViewerGetsEveryPicture)
 {
-    auto one = join(FrameForm::kJpeg);
-    auto two = join(FrameForm::kBase64);
+    auto one = join(WireFormat::kJpeg);
+    auto two = join(WireFormat::kBase64);
     for (int i = 0; i < 3; ++i) {
         picture();
         one.viewer->onFrameWritten();
@@ -108,7 +108,7 @@ TEST_F(HubTest, EveryViewerGetsEveryPicture)
     }
     EXPECT_THAT(one.connection->frames, ElementsAre(1, 2, 3));
     EXPECT_THAT(two.connection->frames, ElementsAre(1, 2, 3));
-    EXPECT_THAT(two.connection->forms, ElementsAre(FrameForm::kBase64, FrameForm::kBase64, FrameForm::kBase64));
+    EXPECT_THAT(two.connection->formats, ElementsAre(WireFormat::kBase64, WireFormat::kBase64, WireFormat::kBase64));
     EXPECT_EQ(values().sent, 6U);
     EXPECT_EQ(values().sent_bytes, 6000U);
 }
@@ -133,7 +133,7 @@ TEST_F(HubTest, LateJoinerGetsStateAndPictureAtOnce)
     auto first = join();
     streaming();
     picture();
-    auto late = join(FrameForm::kV1);
+    auto late = join(WireFormat::kV1);
     ASSERT_EQ(late.connection->texts.size(), 2U);
     EXPECT_EQ(late.connection->texts[0]["type"], "hello");
     EXPECT_EQ(late.connection->texts[1]["state"], "streaming");
@@ -146,10 +146,10 @@ TEST_F(HubTest, NobodyGetsAnOldPicture)
     streaming();
     picture();
     time.pass(1s); // the camera has hung since
-    EXPECT_THAT(join(FrameForm::kV1).connection->frames, IsEmpty());
+    EXPECT_THAT(join(WireFormat::kV1).connection->frames, IsEmpty());
     picture();
     unavailable();
-    auto late = join(FrameForm::kV1);
+    auto late = join(WireFormat::kV1);
     EXPECT_THAT(late.connection->frames, IsEmpty());
     EXPECT_THAT(late.connection->states(), ElementsAre("unavailable"));
 }
@@ -167,8 +167,8 @@ TEST_F(HubTest, WhatWaitsIsForgottenWhenTheCameraFails)
 
 TEST_F(HubTest, StatesReachV1ViewersOnceEach)
 {
-    auto viewer = join(FrameForm::kV1);
-    auto plain = join(FrameForm::kJpeg);
+    auto viewer = join(WireFormat::kV1);
+    auto plain = join(WireFormat::kJpeg);
     unavailable();
     streaming();
     EXPECT_THAT(viewer.connection->states(), ElementsAre("starting", "unavailable", "streaming"));
@@ -178,18 +178,18 @@ TEST_F(HubTest, StatesReachV1ViewersOnceEach)
 
 TEST_F(HubTest, MultipartWithoutACameraIsToldToComeLater)
 {
-    auto viewer = join(FrameForm::kMultipart);
+    auto viewer = join(WireFormat::kMultipart);
     unavailable();
     ASSERT_EQ(viewer.connection->closes.size(), 1U);
     EXPECT_EQ(viewer.connection->closes[0], std::make_pair(CloseCode::kTryAgainLater, std::string("it is gone")));
 
-    auto second = join(FrameForm::kMultipart);
+    auto second = join(WireFormat::kMultipart);
     EXPECT_EQ(second.connection->closes.size(), 1U) << "known already";
 }
 
 TEST_F(HubTest, MultipartThatHasBegunStays)
 {
-    auto viewer = join(FrameForm::kMultipart);
+    auto viewer = join(WireFormat::kMultipart);
     picture();
     viewer.viewer->onFrameWritten();
     unavailable();
@@ -201,8 +201,8 @@ TEST_F(HubTest, MultipartThatHasBegunStays)
 
 TEST_F(HubTest, AllPausedIsNobody)
 {
-    auto one = join(FrameForm::kV1);
-    auto two = join(FrameForm::kV1);
+    auto one = join(WireFormat::kV1);
+    auto two = join(WireFormat::kV1);
     one.viewer->onText(R"({"type":"pause"})");
     EXPECT_EQ(values().paused, 1U);
     EXPECT_EQ(camera.demand, 0.0);
@@ -222,7 +222,7 @@ TEST_F(HubTest, AllPausedIsNobody)
 TEST_F(HubTest, PausedViewerGetsNothingAndOnResumeTheNewest)
 {
     auto other = join();
-    auto viewer = join(FrameForm::kV1);
+    auto viewer = join(WireFormat::kV1);
     streaming();
     viewer.viewer->onText(R"({"type":"pause"})");
     viewer.connection->texts.clear();
@@ -240,9 +240,9 @@ TEST_F(HubTest, PausedViewerGetsNothingAndOnResumeTheNewest)
 
 TEST_F(HubTest, DemandIsTheHighestRate)
 {
-    auto one = join(FrameForm::kMultipart, 5.0);
+    auto one = join(WireFormat::kMultipart, 5.0);
     EXPECT_EQ(camera.demand, 5.0);
-    auto two = join(FrameForm::kV1);
+    auto two = join(WireFormat::kV1);
     EXPECT_EQ(camera.demand, 0.0) << "all there is";
     two.viewer->onText(R"({"type":"rate","fps":12})");
     EXPECT_EQ(camera.demand, 12.0);
@@ -252,22 +252,22 @@ TEST_F(HubTest, DemandIsTheHighestRate)
 
 TEST_F(HubTest, SeatsAreCountedAndGivenBack)
 {
-    auto a = hub.takeSeat();
-    auto b = hub.takeSeat();
-    auto c = hub.takeSeat();
+    auto a = hub.admit();
+    auto b = hub.admit();
+    auto c = hub.admit();
     EXPECT_TRUE(a && b && c);
-    EXPECT_FALSE(hub.takeSeat());
+    EXPECT_FALSE(hub.admit());
     EXPECT_EQ(values().refused, 1U);
     b.reset();
-    EXPECT_TRUE(hub.takeSeat());
+    EXPECT_TRUE(hub.admit());
     hub.refuseViewers();
-    EXPECT_FALSE(hub.takeSeat());
+    EXPECT_FALSE(hub.admit());
 }
 
 TEST_F(HubTest, ShutdownSaysGoodbye)
 {
     auto one = join();
-    auto two = join(FrameForm::kV1);
+    auto two = join(WireFormat::kV1);
     hub.closeViewers();
     EXPECT_EQ(one.connection->closes.at(0).first, CloseCode::kGoingAway);
     EXPECT_EQ(two.connection->closes.at(0).first, CloseCode::kGoingAway);
@@ -275,7 +275,7 @@ TEST_F(HubTest, ShutdownSaysGoodbye)
     one.leave();
     two.leave();
     EXPECT_EQ(hub.viewerCount(), 0U);
-    EXPECT_EQ(values().viewers, (std::array<std::uint64_t, kFrameForms>{}));
+    EXPECT_EQ(values().viewers, (std::array<std::uint64_t, kWireFormats>{}));
 }
 
 } // namespace

@@ -44,9 +44,9 @@ TEST(Tickets, AreAllDifferentAndTheNewestOfMany)
     std::set<std::string> all;
     const auto first = tickets.issue(kStart);
     std::string last;
-    for (std::size_t i = 0; i < Tickets::kMost; ++i)
+    for (std::size_t i = 0; i < Tickets::kMaxTickets; ++i)
         all.insert(last = tickets.issue(kStart));
-    EXPECT_EQ(all.size(), Tickets::kMost);
+    EXPECT_EQ(all.size(), Tickets::kMaxTickets);
     EXPECT_FALSE(tickets.redeem(first, kStart));
     EXPECT_TRUE(tickets.redeem(last, kStart));
 }

@@ -27,9 +27,9 @@ public:
 
 class ViewerTest : public ::testing::Test {
 protected:
-    Viewer &make(FrameForm form, double max_fps = 0.0)
+    Viewer &make(WireFormat format, double max_fps = 0.0)
     {
-        viewer = std::make_unique<Viewer>(connection, form, max_fps, ViewerLimits{}, time, status, owner);
+        viewer = std::make_unique<Viewer>(connection, format, max_fps, ViewerLimits{}, time, status, owner);
         return *viewer;
     }
     void offer(std::chrono::milliseconds after = 33ms)
@@ -57,7 +57,7 @@ protected:
 
 TEST_F(ViewerTest, V1WaitsForTheAcknowledgementAndSendsTheNewest)
 {
-    make(FrameForm::kV1);
+    make(WireFormat::kV1);
     offer();
     viewer->onFrameWritten();
     offer();
@@ -70,7 +70,7 @@ TEST_F(ViewerTest, V1WaitsForTheAcknowledgementAndSendsTheNewest)
 
 TEST_F(ViewerTest, V1AcknowledgedBeforeTheWriteIsReportedWaitsForIt)
 {
-    make(FrameForm::kV1);
+    make(WireFormat::kV1);
     offer();
     offer();
     ack(1);
@@ -81,7 +81,7 @@ TEST_F(ViewerTest, V1AcknowledgedBeforeTheWriteIsReportedWaitsForIt)
 
 TEST_F(ViewerTest, V1WindowOpensOnALongWay)
 {
-    make(FrameForm::kV1);
+    make(WireFormat::kV1);
     // Acknowledgements come 100 ms after the frames: three frame times.
     std::deque<std::pair<std::uint64_t, std::chrono::steady_clock::time_point>> on_way;
     std::size_t acknowledged = 0;
@@ -104,7 +104,7 @@ TEST_F(ViewerTest, V1WindowOpensOnALongWay)
 
 TEST_F(ViewerTest, RateThins)
 {
-    make(FrameForm::kV1);
+    make(WireFormat::kV1);
     viewer->onText(R"({"type":"rate","fps":10})");
     EXPECT_EQ(owner.demand_changes, 1);
     for (int i = 0; i < 30; ++i) {
@@ -119,7 +119,7 @@ TEST_F(ViewerTest, RateThins)
 
 TEST_F(ViewerTest, NonsenseCloses)
 {
-    make(FrameForm::kV1).onText("hello?");
+    make(WireFormat::kV1).onText("hello?");
     EXPECT_EQ(closeCode(), CloseCode::kInvalidPayload);
     offer();
     EXPECT_THAT(connection->frames, IsEmpty()) << "nothing follows a goodbye";
@@ -129,7 +129,7 @@ TEST_F(ViewerTest, NonsenseCloses)
 
 TEST_F(ViewerTest, AckOfAFrameNeverSentCloses)
 {
-    make(FrameForm::kV1);
+    make(WireFormat::kV1);
     offer();
     ack(2);
     EXPECT_EQ(closeCode(), CloseCode::kPolicyViolation);
@@ -137,19 +137,19 @@ TEST_F(ViewerTest, AckOfAFrameNeverSentCloses)
 
 TEST_F(ViewerTest, BinaryCloses)
 {
-    make(FrameForm::kV1).onBinary();
+    make(WireFormat::kV1).onBinary();
     EXPECT_EQ(closeCode(), CloseCode::kUnsupportedData);
 }
 
 TEST_F(ViewerTest, PlainViewersMaySayWhatTheyLike)
 {
-    make(FrameForm::kBase64).onText("hello?");
+    make(WireFormat::kBase64).onText("hello?");
     EXPECT_THAT(connection->closes, IsEmpty());
 }
 
 TEST_F(ViewerTest, TooManyMessagesClose)
 {
-    make(FrameForm::kBase64);
+    make(WireFormat::kBase64);
     for (int i = 0; i < 64; ++i)
         viewer->onText("hello?");
     EXPECT_THAT(connection->closes, IsEmpty());
@@ -159,7 +159,7 @@ TEST_F(ViewerTest, TooManyMessagesClose)
 
 TEST_F(ViewerTest, AFewMessagesAFrameAreFine)
 {
-    make(FrameForm::kV1);
+    make(WireFormat::kV1);
     for (int i = 0; i < 300; ++i) {
         offer();
         viewer->onFrameWritten();
@@ -173,7 +173,7 @@ TEST_F(ViewerTest, AFewMessagesAFrameAreFine)
 
 TEST_F(ViewerTest, PongEchoesTheTime)
 {
-    make(FrameForm::kV1).onText(R"({"type":"ping","t":42.5})");
+    make(WireFormat::kV1).onText(R"({"type":"ping","t":42.5})");
     ASSERT_EQ(connection->texts.size(), 1U);
     EXPECT_EQ(connection->texts[0]["t"], 42.5);
     const auto wall =
@@ -183,7 +183,7 @@ TEST_F(ViewerTest, PongEchoesTheTime)
 
 TEST_F(ViewerTest, SilentViewerIsClosed)
 {
-    make(FrameForm::kV1);
+    make(WireFormat::kV1);
     offer();
     viewer->onFrameWritten();
     time.pass(9999ms);
@@ -197,7 +197,7 @@ TEST_F(ViewerTest, SilentViewerIsClosed)
 
 TEST_F(ViewerTest, PausedViewerOwesNoAcknowledgement)
 {
-    make(FrameForm::kV1);
+    make(WireFormat::kV1);
     offer();
     viewer->onFrameWritten();
     viewer->onText(R"({"type":"pause"})");
@@ -215,7 +215,7 @@ TEST_F(ViewerTest, PausedViewerOwesNoAcknowledgement)
 
 TEST_F(ViewerTest, DeadPeerIsFoundByPings)
 {
-    make(FrameForm::kJpeg);
+    make(WireFormat::kJpeg);
     time.pass(19s);
     viewer->checkTimeouts();
     EXPECT_EQ(connection->pings, 0);
@@ -237,7 +237,7 @@ TEST_F(ViewerTest, DeadPeerIsFoundByPings)
 
 TEST_F(ViewerTest, AWriteThatNeverEndsCloses)
 {
-    make(FrameForm::kMultipart);
+    make(WireFormat::kMultipart);
     offer();
     time.pass(59s);
     offer(); // newer frames do not give it more time
@@ -250,12 +250,12 @@ TEST_F(ViewerTest, AWriteThatNeverEndsCloses)
 
 TEST_F(ViewerTest, EndsOnceAndCountsItself)
 {
-    make(FrameForm::kV1);
-    EXPECT_EQ(status.values(time.now()).viewers[static_cast<std::size_t>(FrameForm::kV1)], 1U);
+    make(WireFormat::kV1);
+    EXPECT_EQ(status.values(time.now()).viewers[static_cast<std::size_t>(WireFormat::kV1)], 1U);
     viewer->onClosed();
     viewer->onClosed();
     EXPECT_EQ(owner.closed, 1);
-    EXPECT_EQ(status.values(time.now()).viewers[static_cast<std::size_t>(FrameForm::kV1)], 0U);
+    EXPECT_EQ(status.values(time.now()).viewers[static_cast<std::size_t>(WireFormat::kV1)], 0U);
     viewer->onFrameWritten(); // of a message that died with the connection
     offer();
     viewer->checkTimeouts();

@@ -419,7 +419,7 @@ TEST_F(WebSocketServerTest, ViewersThatComeAndGoLeaveNothing)
     }
     EXPECT_TRUE(served.untilAlone());
     EXPECT_EQ(testing::openDescriptors(), before);
-    EXPECT_EQ(served.values().viewers, (std::array<std::uint64_t, kFrameForms>{}));
+    EXPECT_EQ(served.values().viewers, (std::array<std::uint64_t, kWireFormats>{}));
 }
 
 TEST_F(WebSocketServerTest, GoodbyeOnShutdown)

@@ -1,23 +1,23 @@
-#include "streamd/pipeline/capture_mailbox.h"
+#include "streamd/pipeline/stream_mailbox.h"
 
 #include <utility>
 
 namespace picam {
 
-void CaptureMailbox::restart(unsigned wish, bool wanted)
+void StreamMailbox::restart(unsigned generation, bool wanted)
 {
     const MutexLock lock(mutex_);
-    wish_ = wish;
+    generation_ = generation;
     open_ = wanted;
     status_.reset();
     picture_.reset();
 }
 
-void CaptureMailbox::put(unsigned wish, std::optional<CameraStatus> status, PicturePtr picture)
+void StreamMailbox::put(unsigned generation, std::optional<CameraStatus> status, PicturePtr picture)
 {
     {
         const MutexLock lock(mutex_);
-        if (!open_ || wish != wish_)
+        if (!open_ || generation != generation_)
             return;
         if (status) {
             status_ = std::move(status);
@@ -34,29 +34,29 @@ void CaptureMailbox::put(unsigned wish, std::optional<CameraStatus> status, Pict
     });
 }
 
-void CaptureMailbox::deliver()
+void StreamMailbox::deliver()
 {
     std::optional<CameraStatus> status;
     PicturePtr picture;
-    unsigned wish = 0;
+    unsigned generation = 0;
     {
         const MutexLock lock(mutex_);
         posted_ = false;
         status.swap(status_);
         picture.swap(picture_);
-        wish = wish_;
+        generation = generation_;
     }
     if (status && sink_ != nullptr)
         sink_->onCameraStatus(*status);
     // The sink may just have decided that it wants no more.
-    if (picture && sink_ != nullptr && takes(wish))
+    if (picture && sink_ != nullptr && takes(generation))
         sink_->onPicture(picture);
 }
 
-bool CaptureMailbox::takes(unsigned wish)
+bool StreamMailbox::takes(unsigned generation)
 {
     const MutexLock lock(mutex_);
-    return open_ && wish == wish_;
+    return open_ && generation == generation_;
 }
 
 } // namespace picam

@@ -1,0 +1,67 @@
+#include "streamd/status/status_json.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+namespace picam {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+const Status::Time kStart{1h};
+
+Status fresh()
+{
+    return Status("1.0", "pi", kStart);
+}
+
+TEST(StatusJson, TellsWhatHappened)
+{
+    Status status = fresh();
+    status.cameraStarted();
+    status.setCamera({CameraState::kStreaming, {}, "imx708", {640, 480}, 30.0}, kStart + 10s);
+    status.captured(3, 2, 0);
+    status.captured(1, 0, 1);
+    status.dropped();
+    status.encoded(4ms, 1000);
+    status.viewerJoined(WireFormat::kV1);
+    status.viewerJoined(WireFormat::kMultipart);
+    status.viewerPaused(true);
+    status.sent(1000, 8ms);
+    status.skipped();
+    status.refused();
+
+    const auto told = json::parse(statusJson(status.values(kStart + 60s)));
+    EXPECT_EQ(told["version"], "1.0");
+    EXPECT_EQ(told["instance"], "pi");
+    EXPECT_EQ(told["uptime_seconds"], 60.0);
+    EXPECT_EQ(told["camera"]["state"], "streaming");
+    EXPECT_EQ(told["camera"]["state_seconds"], 50.0);
+    EXPECT_EQ(told["camera"]["source"], "imx708");
+    EXPECT_EQ(told["camera"]["size"]["width"], 640);
+    EXPECT_EQ(told["camera"]["starts"], 1);
+    EXPECT_EQ(told["frames"], json::parse(R"({"captured":4,"paced":1,"encoded":1,"dropped":3,"sent":1,"skipped":1})"));
+    EXPECT_EQ(told["viewers"], json::parse(R"({"base64":0,"jpeg":0,"picam.v1":1,"multipart":1,"total":2,
+                                               "paused":1,"refused":1})"));
+    EXPECT_EQ(told["bytes"]["sent"], 1000);
+    EXPECT_EQ(told["encode"]["count"], 1);
+    EXPECT_EQ(told["encode"]["p50_ms"], 5.0);
+}
+
+TEST(StatusJson, ADeadCameraIsNotStreaming)
+{
+    Status status = fresh();
+    status.setCamera({CameraState::kStreaming, {}, "imx708", {640, 480}, 30.0}, kStart);
+    status.cameraFailed();
+    status.setCamera({CameraState::kUnavailable, "it \"hangs\"\n", {}, {}, 0.0}, kStart + 1s);
+    status.setCamera({CameraState::kUnavailable, "it \"hangs\"\n", {}, {}, 0.0}, kStart + 5s);
+    const auto told = json::parse(statusJson(status.values(kStart + 9s)));
+    EXPECT_EQ(told["camera"]["state"], "unavailable");
+    EXPECT_EQ(told["camera"]["reason"], "it \"hangs\"\n");
+    EXPECT_EQ(told["camera"]["state_seconds"], 8.0) << "the same state again is no new one";
+    EXPECT_EQ(told["camera"]["source"], "");
+}
+
+} // namespace
+} // namespace picam
