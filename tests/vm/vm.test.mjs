@@ -14,7 +14,7 @@ const kSlowMs = 120000; // the machine is ten times slower than one with a proce
 const kInstall = 'DEBIAN_FRONTEND=noninteractive apt-get -q -y';
 
 // One after the other, on what the one before has left.
-const step = (name, body) => test(name, { timeout: 400000 }, body);
+const step = (name, body) => test(name, { timeout: 800000 }, body);
 
 describe('the installed package', () => {
   let machine;
@@ -23,7 +23,7 @@ describe('the installed package', () => {
     machine = await Machine.start(process.env.VM_ROOT);
     site = { port: machine.ports.https, httpPort: machine.ports.http, ask: Site.prototype.ask };
     for (const name of readdirSync(packages).filter((n) => n.endsWith('.deb'))) machine.bring(path.join(packages, name));
-  }, { timeout: 400000 });
+  }, { timeout: 700000 });
   after(() => machine?.stop());
 
   // 0 when nobody answers.
