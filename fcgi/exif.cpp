@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <libexif/exif-data.h>
 #include <memory>
@@ -74,12 +75,10 @@ void addLong(ExifData &data, ExifIfd ifd, ExifTag tag, ExifLong value)
 
 void addTime(ExifData &data, WallTime captured)
 {
-    const std::time_t seconds = std::chrono::system_clock::to_time_t(
-        std::chrono::time_point_cast<WallTime::duration>(std::chrono::floor<std::chrono::seconds>(captured)));
-    std::tm local{};
-    ::localtime_r(&seconds, &local);
-    const std::string time = fmt::format("{:04}:{:02}:{:02} {:02}:{:02}:{:02}", local.tm_year + 1900, local.tm_mon + 1,
-                                         local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec);
+    ::tzset(); // localtime_r() need not: the machine's time zone may have changed since the start
+    const std::tm local = fmt::localtime(std::chrono::system_clock::to_time_t(
+        std::chrono::time_point_cast<WallTime::duration>(std::chrono::floor<std::chrono::seconds>(captured))));
+    const std::string time = fmt::format("{:%Y:%m:%d %H:%M:%S}", local);
     const auto ms = std::chrono::floor<std::chrono::milliseconds>(captured.time_since_epoch()).count() % 1000;
     const std::string fraction = fmt::format("{:03}", ms);
     const long minutes = local.tm_gmtoff / 60;

@@ -18,7 +18,9 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <system_error>
 #include <unistd.h>
+#include <utility>
 
 namespace picam {
 namespace {
@@ -33,6 +35,8 @@ constexpr std::size_t kRecordsPerWrite = 64;
 // times are for the whole of each.
 constexpr auto kRequestTime = 5s;
 constexpr auto kAnswerTime = 15s;
+
+constexpr auto kAcceptRetryTime = 250ms; // after a failed accept
 
 using RecordHeader = std::array<unsigned char, FCGI_HEADER_LEN>;
 
@@ -148,17 +152,16 @@ void sendResponse(int fd, int request, const StillResponse &response)
     }
 }
 
-// A file that libfcgi can read a checked request from, or -1.
-int memoryFile(const RequestRecords &records)
+// A file that libfcgi can read a checked request from, or none.
+FileDescriptor memoryFile(const RequestRecords &records)
 {
-    const int fd = ::memfd_create("picam-request", MFD_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    const ssize_t wrote = ::pwrite(fd, records.data(), records.size(), 0);
-    if (wrote >= 0 && static_cast<std::size_t>(wrote) == records.size())
+    FileDescriptor fd(::memfd_create("picam-request", MFD_CLOEXEC));
+    if (!fd)
         return fd;
-    ::close(fd);
-    return -1;
+    const ssize_t wrote = ::pwrite(fd.get(), records.data(), records.size(), 0);
+    if (wrote < 0 || static_cast<std::size_t>(wrote) != records.size())
+        fd.reset();
+    return fd;
 }
 
 std::string_view param(const FCGX_Request &request, const char *name)
@@ -183,10 +186,10 @@ Expected<std::unique_ptr<FcgiServer>> FcgiServer::create(int listen_fd, std::uin
     const int flags = ::fcntl(listen_fd, F_GETFL);
     if (flags < 0 || ::fcntl(listen_fd, F_SETFL, flags | O_NONBLOCK) != 0)
         return failErrno(ErrorKind::kIo, "cannot prepare the FastCGI socket", errno);
-    const int stop_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (stop_fd < 0)
+    FileDescriptor stop_fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!stop_fd)
         return failErrno(ErrorKind::kIo, "cannot make an eventfd", errno);
-    std::unique_ptr<FcgiServer> server(new FcgiServer(listen_fd, stop_fd, std::move(handler)));
+    std::unique_ptr<FcgiServer> server(new FcgiServer(listen_fd, std::move(stop_fd), std::move(handler)));
     for (std::uint32_t i = 0; i < threads; ++i)
         server->threads_.emplace_back([raw = server.get()] {
             try {
@@ -199,52 +202,61 @@ Expected<std::unique_ptr<FcgiServer>> FcgiServer::create(int listen_fd, std::uin
     return server;
 }
 
-FcgiServer::FcgiServer(int listen_fd, int stop_fd, Handler handler)
-    : listen_fd_(listen_fd), stop_fd_(stop_fd), handler_(std::move(handler))
+FcgiServer::FcgiServer(int listen_fd, FileDescriptor stop_fd, Handler handler)
+    : listen_fd_(listen_fd), stop_fd_(std::move(stop_fd)), handler_(std::move(handler))
 {
 }
 
 FcgiServer::~FcgiServer()
 {
     const std::uint64_t one = 1;
-    static_cast<void>(!::write(stop_fd_, &one, sizeof(one)));
+    static_cast<void>(!::write(stop_fd_.get(), &one, sizeof(one)));
     for (std::thread &thread : threads_)
         thread.join();
-    ::close(stop_fd_);
 }
 
 // libfcgi could accept by itself, but its threads leave accept() only by signals, and it knows no time limits.
 void FcgiServer::serve()
 {
-    const int poll_fd = ::epoll_create1(EPOLL_CLOEXEC);
+    const FileDescriptor poll_fd(::epoll_create1(EPOLL_CLOEXEC));
     epoll_event listening{};
     listening.events = EPOLLIN | EPOLLEXCLUSIVE; // one thread wakes for one connection
     listening.data.fd = listen_fd_;
     epoll_event stopping{};
     stopping.events = EPOLLIN;
-    stopping.data.fd = stop_fd_;
-    if (poll_fd < 0 || ::epoll_ctl(poll_fd, EPOLL_CTL_ADD, listen_fd_, &listening) != 0 ||
-        ::epoll_ctl(poll_fd, EPOLL_CTL_ADD, stop_fd_, &stopping) != 0) {
+    stopping.data.fd = stop_fd_.get();
+    if (!poll_fd || ::epoll_ctl(poll_fd.get(), EPOLL_CTL_ADD, listen_fd_, &listening) != 0 ||
+        ::epoll_ctl(poll_fd.get(), EPOLL_CTL_ADD, stop_fd_.get(), &stopping) != 0) {
         log::error("cannot wait for connections: error {}", errno);
         std::_Exit(EXIT_FAILURE);
     }
+    // One connection for each wait: a stop is seen between two of them, however many are queued.
     while (true) {
         std::array<epoll_event, 2> events{};
-        const int count = ::epoll_wait(poll_fd, events.data(), static_cast<int>(events.size()), -1);
-        bool stop = false;
+        const int count = ::epoll_wait(poll_fd.get(), events.data(), static_cast<int>(events.size()), -1);
         for (int i = 0; i < count; ++i)
-            stop = stop || events.at(static_cast<std::size_t>(i)).data.fd == stop_fd_;
-        if (stop)
-            break;
-        while (true) {
-            const int fd = ::accept4(listen_fd_, nullptr, nullptr, SOCK_CLOEXEC);
-            if (fd < 0)
-                break;
-            serveConnection(fd);
-            ::close(fd); // END_REQUEST is out: no need to wait until nginx has hung up
+            if (events.at(static_cast<std::size_t>(i)).data.fd == stop_fd_.get())
+                return;
+        if (count <= 0)
+            continue; // a signal
+        const FileDescriptor connection(::accept4(listen_fd_, nullptr, nullptr, SOCK_CLOEXEC));
+        if (connection) {
+            accept_fails_ = false;
+            serveConnection(connection.get()); // END_REQUEST is out: no need to wait until nginx has hung up
+        } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+            waitAfterFailedAccept(errno);
         }
     }
-    ::close(poll_fd);
+}
+
+// No descriptor or no memory is left (EMFILE, ENFILE, ENOBUFS, ENOMEM): the connection stays queued, so that epoll
+// would report it again at once.
+void FcgiServer::waitAfterFailedAccept(int error)
+{
+    if (!accept_fails_.exchange(true))
+        log::warning("cannot accept connections for now: {}", std::generic_category().message(error));
+    pollfd stop{stop_fd_.get(), POLLIN, 0};
+    ::poll(&stop, 1, static_cast<int>(std::chrono::milliseconds(kAcceptRetryTime).count()));
 }
 
 void FcgiServer::serveConnection(int fd)
@@ -254,14 +266,15 @@ void FcgiServer::serveConnection(int fd)
         log::debug("a FastCGI peer is turned away: {}", records.error().message);
         return;
     }
+    FileDescriptor file = memoryFile(*records);
+    if (!file)
+        return log::error("no memory for a FastCGI request");
     FCGX_Request request{};
     // Given a connection that looks kept, FCGX_Accept_r reads its next request; without a socket to accept from, it
     // returns when that fails.
     FCGX_InitRequest(&request, -1, FCGI_FAIL_ACCEPT_ON_INTR);
-    request.ipcFd = memoryFile(*records);
+    request.ipcFd = file.release(); // libfcgi closes it
     request.keepConnection = 1;
-    if (request.ipcFd < 0)
-        return log::error("no memory for a FastCGI request");
     if (FCGX_Accept_r(&request) < 0)
         return; // libfcgi has closed its file
     StillRequest still;

@@ -4,8 +4,10 @@
 #pragma once
 
 #include "core/base/error.h"
+#include "core/base/file_descriptor.h"
 #include "fcgi/still_response.h"
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -27,16 +29,18 @@ public:
                                                                       Handler handler);
     FcgiServer(const FcgiServer &) = delete;
     FcgiServer &operator=(const FcgiServer &) = delete;
-    ~FcgiServer(); // accepts no more, finishes what it has accepted
+    ~FcgiServer(); // accepts no more, whatever is queued; finishes what it has accepted
 
 private:
-    FcgiServer(int listen_fd, int stop_fd, Handler handler);
+    FcgiServer(int listen_fd, FileDescriptor stop_fd, Handler handler);
     void serve();
+    void waitAfterFailedAccept(int error);
     void serveConnection(int fd);
 
     const int listen_fd_;
-    const int stop_fd_; // an eventfd: readable means stop
+    const FileDescriptor stop_fd_; // an eventfd: readable means stop
     const Handler handler_;
+    std::atomic<bool> accept_fails_{false}; // the last accept() failed, which is logged once
     std::vector<std::thread> threads_;
 };
 

@@ -1,7 +1,6 @@
 #include "fcgi/still_response.h"
 
 #include <algorithm>
-#include <array>
 #include <ctime>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -10,17 +9,11 @@ namespace picam {
 namespace {
 
 constexpr int kRetryAfterSeconds = 2;
-constexpr std::array<const char *, 7> kDays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-constexpr std::array<const char *, 12> kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                               "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
 std::tm utc(WallTime time)
 {
-    const std::time_t seconds = std::chrono::system_clock::to_time_t(
-        std::chrono::time_point_cast<WallTime::duration>(std::chrono::floor<std::chrono::seconds>(time)));
-    std::tm parts{};
-    ::gmtime_r(&seconds, &parts);
-    return parts;
+    return fmt::gmtime(std::chrono::system_clock::to_time_t(
+        std::chrono::time_point_cast<WallTime::duration>(std::chrono::floor<std::chrono::seconds>(time))));
 }
 
 std::int64_t millisecondsOf(WallTime time)
@@ -28,27 +21,20 @@ std::int64_t millisecondsOf(WallTime time)
     return std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch()).count();
 }
 
-// RFC 9110, 5.6.7; by hand, because strftime follows the locale.
+// RFC 9110, 5.6.7. fmt takes names in the classic locale unless it is told another.
 std::string httpDate(WallTime time)
 {
-    const std::tm t = utc(time);
-    return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", kDays.at(static_cast<std::size_t>(t.tm_wday)),
-                       t.tm_mday, kMonths.at(static_cast<std::size_t>(t.tm_mon)), t.tm_year + 1900, t.tm_hour, t.tm_min,
-                       t.tm_sec);
+    return fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", utc(time));
 }
 
 std::string rfc3339(WallTime time)
 {
-    const std::tm t = utc(time);
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday,
-                       t.tm_hour, t.tm_min, t.tm_sec, millisecondsOf(time) % 1000);
+    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", utc(time), millisecondsOf(time) % 1000);
 }
 
 std::string fileTime(WallTime time)
 {
-    const std::tm t = utc(time);
-    return fmt::format("{:04}{:02}{:02}-{:02}{:02}{:02}", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour,
-                       t.tm_min, t.tm_sec);
+    return fmt::format("{:%Y%m%d-%H%M%S}", utc(time));
 }
 
 const char *originName(StillOrigin origin)

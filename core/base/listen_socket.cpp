@@ -2,7 +2,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -14,24 +16,26 @@ namespace {
 
 constexpr int kBacklog = 512;
 
-int closeAndKeepErrno(int fd)
-{
-    const int error = errno;
-    ::close(fd);
-    return error;
-}
-
 // Does a living process answer there?
 bool answers(const sockaddr_un &address)
 {
-    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
+    const FileDescriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!fd)
         return false;
-    const bool connected = ::connect(fd, reinterpret_cast<const sockaddr *>(&address), sizeof(address)) == 0;
     // EAGAIN: the queue of a living listener is full.
-    const bool alive = connected || errno == EAGAIN;
-    ::close(fd);
-    return alive;
+    return ::connect(fd.get(), reinterpret_cast<const sockaddr *>(&address), sizeof(address)) == 0 || errno == EAGAIN;
+}
+
+// flock() on the folder of `path` until the result goes; none when that is not possible, errno says why.
+FileDescriptor lockFolderOf(const std::string &path)
+{
+    const auto slash = path.rfind('/');
+    const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+    FileDescriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    while (fd && ::flock(fd.get(), LOCK_EX) != 0)
+        if (errno != EINTR)
+            fd.reset();
+    return fd;
 }
 
 } // namespace
@@ -45,6 +49,9 @@ Expected<ListenSocket> ListenSocket::open(const std::string &path, bool non_bloc
                     fmt::format("the socket path {} is longer than {} bytes", path, sizeof(address.sun_path) - 1));
     std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
 
+    const FileDescriptor folder = lockFolderOf(path);
+    if (!folder)
+        return failErrno(ErrorKind::kIo, fmt::format("cannot lock the folder of the socket {}", path), errno);
     struct stat status {};
     if (::lstat(path.c_str(), &status) == 0) {
         if (!S_ISSOCK(status.st_mode))
@@ -54,46 +61,30 @@ Expected<ListenSocket> ListenSocket::open(const std::string &path, bool non_bloc
         ::unlink(path.c_str());
     }
 
-    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (non_blocking ? SOCK_NONBLOCK : 0), 0);
-    if (fd < 0)
+    FileDescriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (non_blocking ? SOCK_NONBLOCK : 0), 0));
+    if (!fd)
         return failErrno(ErrorKind::kIo, "cannot make a socket", errno);
     // Nobody can connect before listen(), so the mode is right before it matters.
-    if (::bind(fd, reinterpret_cast<const sockaddr *>(&address), sizeof(address)) != 0)
-        return failErrno(ErrorKind::kIo, fmt::format("cannot make the socket {}", path), closeAndKeepErrno(fd));
-    if (::chmod(path.c_str(), 0660) != 0 || ::lstat(path.c_str(), &status) != 0 || ::listen(fd, kBacklog) != 0) {
-        const int error = closeAndKeepErrno(fd);
+    if (::bind(fd.get(), reinterpret_cast<const sockaddr *>(&address), sizeof(address)) != 0)
+        return failErrno(ErrorKind::kIo, fmt::format("cannot make the socket {}", path), errno);
+    if (::chmod(path.c_str(), 0660) != 0 || ::lstat(path.c_str(), &status) != 0 || ::listen(fd.get(), kBacklog) != 0) {
+        const int error = errno;
         ::unlink(path.c_str());
         return failErrno(ErrorKind::kIo, fmt::format("cannot listen on {}", path), error);
     }
-    return ListenSocket(fd, path, static_cast<unsigned long>(status.st_ino));
-}
-
-ListenSocket::ListenSocket(ListenSocket &&other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), path_(std::exchange(other.path_, {})), inode_(other.inode_)
-{
-}
-
-ListenSocket &ListenSocket::operator=(ListenSocket &&other) noexcept
-{
-    std::swap(fd_, other.fd_);
-    std::swap(path_, other.path_);
-    std::swap(inode_, other.inode_);
-    return *this;
+    return ListenSocket(std::move(fd), path, static_cast<unsigned long>(status.st_ino));
 }
 
 ListenSocket::~ListenSocket()
 {
-    if (fd_ >= 0)
-        ::close(fd_);
+    fd_.reset();
+    if (path_.empty())
+        return;
+    // A successor may have put its own socket there already, or be about to: it waits for the lock.
+    const FileDescriptor folder = lockFolderOf(path_);
     struct stat status {};
-    // A successor may have put its own socket there already.
-    if (!path_.empty() && ::lstat(path_.c_str(), &status) == 0 && static_cast<unsigned long>(status.st_ino) == inode_)
+    if (::lstat(path_.c_str(), &status) == 0 && static_cast<unsigned long>(status.st_ino) == inode_)
         ::unlink(path_.c_str());
-}
-
-int ListenSocket::release()
-{
-    return std::exchange(fd_, -1);
 }
 
 } // namespace picam

@@ -1,10 +1,14 @@
-// A listening unix socket of ours: mode 0660 (nginx's group may connect, others not), a leftover of a dead process is
-// replaced, a living one is not, and the name goes with the object.
+// A listening unix socket of ours: mode 0660 (nginx's group may connect, others not). A leftover of a dead process is
+// replaced, a living one is not, and the name goes with the object. open() and the destructor hold flock() on the
+// socket's folder while they look at the name and change it: of programs that start at once exactly one gets it. Any
+// thread; the waits are as short as the others' few system calls.
 #pragma once
 
 #include "core/base/error.h"
+#include "core/base/file_descriptor.h"
 
 #include <string>
+#include <utility>
 
 namespace picam {
 
@@ -15,19 +19,25 @@ public:
 
     ListenSocket(const ListenSocket &) = delete;
     ListenSocket &operator=(const ListenSocket &) = delete;
-    ListenSocket(ListenSocket &&other) noexcept;
-    ListenSocket &operator=(ListenSocket &&other) noexcept;
+    ListenSocket(ListenSocket &&other) noexcept
+        : fd_(std::move(other.fd_)), path_(std::exchange(other.path_, {})), inode_(other.inode_)
+    {
+    }
+    ListenSocket &operator=(ListenSocket &&other) = delete;
     ~ListenSocket(); // closes, and removes the name if it is still ours
 
-    [[nodiscard]] int fd() const { return fd_; }
+    [[nodiscard]] int fd() const { return fd_.get(); }
     // Hands the descriptor to a library that closes it; the name stays ours.
-    [[nodiscard]] int release();
+    [[nodiscard]] int release() { return fd_.release(); }
 
 private:
-    ListenSocket(int fd, std::string path, unsigned long inode) : fd_(fd), path_(std::move(path)), inode_(inode) {}
+    ListenSocket(FileDescriptor fd, std::string path, unsigned long inode)
+        : fd_(std::move(fd)), path_(std::move(path)), inode_(inode)
+    {
+    }
 
-    int fd_ = -1;
-    std::string path_;
+    FileDescriptor fd_;
+    std::string path_; // empty: moved from
     unsigned long inode_ = 0;
 };
 

@@ -6,16 +6,25 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <string>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace picam::log {
 namespace {
 
 std::atomic<Level> current_level{Level::kInfo};
 
-// journald takes the priority from "<N>" at the start of a line and adds time and program itself.
-bool journalReads()
+std::atomic<bool> journal_reads{false};
+
+// Whether standard error is the stream that JOURNAL_STREAM names, "device:inode" in decimals (systemd.exec(5)): the
+// variable is inherited by programs whose output goes elsewhere. journald takes the priority from "<N>" at the start of
+// a line and adds time and program itself.
+bool journalReadsStderr()
 {
-    return std::getenv("JOURNAL_STREAM") != nullptr;
+    const char *stream = std::getenv("JOURNAL_STREAM");
+    struct stat status {};
+    return stream != nullptr && ::fstat(STDERR_FILENO, &status) == 0 &&
+           fmt::format("{}:{}", status.st_dev, status.st_ino) == stream;
 }
 
 spdlog::logger &logger()
@@ -65,7 +74,8 @@ constexpr spdlog::level::level_enum spdlogLevel(Level level)
 
 void init(std::string_view program)
 {
-    if (!journalReads())
+    journal_reads = journalReadsStderr();
+    if (!journal_reads)
         logger().set_pattern("%Y-%m-%dT%H:%M:%S.%e " + std::string(program) + "[%P] %l: %v");
 }
 
@@ -82,7 +92,7 @@ bool enabled(Level level) noexcept
 void write(Level level, std::string_view text)
 {
     std::string line;
-    if (journalReads())
+    if (journal_reads.load(std::memory_order_relaxed))
         line = fmt::format("<{}>", journalPriority(level));
     for (const char c : text)
         line += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;

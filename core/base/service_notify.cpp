@@ -1,5 +1,6 @@
 #include "core/base/service_notify.h"
 
+#include "core/base/file_descriptor.h"
 #include "core/base/log.h"
 
 #include <charconv>
@@ -27,13 +28,13 @@ void notifyService(const char *state)
     std::memcpy(address.sun_path, name, length);
     if (name[0] == '@')
         address.sun_path[0] = '\0';
-    const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
+    const FileDescriptor fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (!fd)
         return;
     const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
-    if (::sendto(fd, state, std::strlen(state), MSG_NOSIGNAL, reinterpret_cast<const sockaddr *>(&address), size) < 0)
+    if (::sendto(fd.get(), state, std::strlen(state), MSG_NOSIGNAL, reinterpret_cast<const sockaddr *>(&address),
+                 size) < 0)
         log::warning("the service manager does not hear that: {}", state);
-    ::close(fd);
 }
 
 std::optional<std::chrono::milliseconds> serviceWatchdogInterval()

@@ -11,26 +11,17 @@
 namespace picam {
 namespace {
 
-// std::from_chars reads no double in every library we build with; strtod would follow the locale.
+// Plain decimals: std::from_chars alone would take a sign, "inf" and "nan" too.
 std::optional<double> parseNumber(std::string_view text)
 {
-    double value = 0;
-    double scale = 0; // 0: before the point
-    bool digits = false;
-    for (const char c : text) {
-        if (c == '.' && scale == 0) {
-            scale = 1;
-        } else if (c >= '0' && c <= '9' && text.size() < 20) {
-            digits = true;
-            value = value * 10 + (c - '0');
-            scale *= 10;
-        } else {
-            return std::nullopt;
-        }
-    }
-    if (!digits)
+    if (text.size() >= 20 || text.find_first_not_of("0123456789.") != std::string_view::npos)
         return std::nullopt;
-    return scale > 0 ? value / scale : value;
+    double value = 0;
+    const char *end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, value, std::chars_format::fixed);
+    if (error != std::errc() || rest != end)
+        return std::nullopt;
+    return value;
 }
 
 template <class Integer>

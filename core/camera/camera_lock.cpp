@@ -7,7 +7,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <utility>
 
 namespace picam {
 namespace {
@@ -53,30 +52,28 @@ Expected<std::optional<CameraLock>> CameraLock::tryTake(const std::string &path,
 Expected<std::optional<CameraLock>> CameraLock::tryTake(const std::string &path, std::string_view holder,
                                                         LockCalls &calls)
 {
-    const int fd = retried([&] { return calls.open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW); });
-    if (fd < 0)
+    FileDescriptor fd(retried([&] { return calls.open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW); }));
+    if (!fd)
         return failErrno(ErrorKind::kIo, fmt::format("cannot open the camera lock {}", path), errno);
-    CameraLock lock(fd);
-    if (retried([&] { return calls.lock(fd); }) != 0) {
+    if (retried([&] { return calls.lock(fd.get()); }) != 0) {
         if (errno == EWOULDBLOCK)
             return std::optional<CameraLock>();
         return failErrno(ErrorKind::kIo, fmt::format("cannot lock {}", path), errno);
     }
     // The holder's name is a courtesy to people: that it cannot be written is no reason to refuse the camera.
     const std::string text = fmt::format("{} {}\n", holder, ::getpid());
-    if (calls.truncate(fd) == 0)
-        static_cast<void>(calls.write(fd, text.data(), text.size()));
-    return std::optional<CameraLock>(std::move(lock));
+    if (calls.truncate(fd.get()) == 0)
+        static_cast<void>(calls.write(fd.get(), text.data(), text.size()));
+    return std::optional<CameraLock>(CameraLock(std::move(fd)));
 }
 
 std::string CameraLock::holder(const std::string &path)
 {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd < 0)
+    const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (!fd)
         return {};
     std::array<char, 80> text{};
-    const auto got = ::pread(fd, text.data(), text.size(), 0);
-    ::close(fd);
+    const auto got = ::pread(fd.get(), text.data(), text.size(), 0);
     std::string name;
     for (std::size_t i = 0; got > 0 && i < static_cast<std::size_t>(got); ++i) {
         const char c = text.at(i);
@@ -85,20 +82,6 @@ std::string CameraLock::holder(const std::string &path)
         name += c;
     }
     return name;
-}
-
-CameraLock::CameraLock(CameraLock &&other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-
-CameraLock &CameraLock::operator=(CameraLock &&other) noexcept
-{
-    std::swap(fd_, other.fd_);
-    return *this;
-}
-
-CameraLock::~CameraLock()
-{
-    if (fd_ >= 0)
-        ::close(fd_);
 }
 
 } // namespace picam

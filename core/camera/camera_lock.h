@@ -3,11 +3,13 @@
 #pragma once
 
 #include "core/base/error.h"
+#include "core/base/file_descriptor.h"
 
 #include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace picam {
 
@@ -37,14 +39,14 @@ public:
 
     CameraLock(const CameraLock &) = delete;
     CameraLock &operator=(const CameraLock &) = delete;
-    CameraLock(CameraLock &&other) noexcept;
-    CameraLock &operator=(CameraLock &&other) noexcept;
-    ~CameraLock(); // releases
+    CameraLock(CameraLock &&other) noexcept = default;
+    CameraLock &operator=(CameraLock &&other) noexcept = default;
+    ~CameraLock() = default; // releases
 
 private:
-    explicit CameraLock(int fd) : fd_(fd) {}
+    explicit CameraLock(FileDescriptor fd) : fd_(std::move(fd)) {}
 
-    int fd_ = -1;
+    FileDescriptor fd_; // open as long as the lock is held
 };
 
 } // namespace picam

@@ -1,5 +1,7 @@
 #include "core/camera/dma_buffer.h"
 
+#include "core/base/file_descriptor.h"
+
 #include <cerrno>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -25,17 +27,14 @@ void sync(int fd, std::uint64_t flags) noexcept
 Expected<int> allocateDmaBuffer(std::size_t bytes, const std::string &name)
 {
     for (const char *heap : {"/dev/dma_heap/vidbuf_cached", "/dev/dma_heap/linux,cma"}) {
-        const int heap_fd = ::open(heap, O_RDWR | O_CLOEXEC);
-        if (heap_fd < 0)
+        const FileDescriptor heap_fd(::open(heap, O_RDWR | O_CLOEXEC));
+        if (!heap_fd)
             continue;
         dma_heap_allocation_data request{};
         request.len = bytes;
         request.fd_flags = O_RDWR | O_CLOEXEC;
-        const int result = ::ioctl(heap_fd, DMA_HEAP_IOCTL_ALLOC, &request);
-        const int error = errno;
-        ::close(heap_fd);
-        if (result != 0)
-            return failErrno(ErrorKind::kIo, fmt::format("cannot allocate {} bytes from {}", bytes, heap), error);
+        if (::ioctl(heap_fd.get(), DMA_HEAP_IOCTL_ALLOC, &request) != 0)
+            return failErrno(ErrorKind::kIo, fmt::format("cannot allocate {} bytes from {}", bytes, heap), errno);
         const int fd = static_cast<int>(request.fd);
         static_cast<void>(::ioctl(fd, DMA_BUF_SET_NAME, name.c_str()));
         return fd;

@@ -109,7 +109,21 @@ std::unique_ptr<libcamera::CameraConfiguration> generate(libcamera::Camera &came
     return camera.generateConfiguration(roles);
 }
 
-void ask(libcamera::StreamConfiguration &stream, Size size, unsigned int buffers)
+Expected<FrameFormat> granted(const libcamera::Camera &camera, const libcamera::StreamConfiguration &stream)
+{
+    const auto &choices = formatChoices();
+    const auto choice = std::find_if(choices.begin(), choices.end(), [&](const FormatChoice &candidate) {
+        return candidate.fourcc == stream.pixelFormat;
+    });
+    if (choice == choices.end())
+        return fail(ErrorKind::kUnsupported, fmt::format("the camera {} gives {}, which is not supported", camera.id(),
+                                                         stream.pixelFormat.toString()));
+    return frameFormat(stream, choice->pixels);
+}
+
+} // namespace
+
+void askFor(libcamera::StreamConfiguration &stream, Size size, unsigned int buffers)
 {
     const auto offered = stream.formats().pixelformats();
     const auto &choices = formatChoices();
@@ -125,20 +139,6 @@ void ask(libcamera::StreamConfiguration &stream, Size size, unsigned int buffers
     stream.stride = 0;
 }
 
-Expected<FrameFormat> granted(const libcamera::Camera &camera, const libcamera::StreamConfiguration &stream)
-{
-    const auto &choices = formatChoices();
-    const auto choice = std::find_if(choices.begin(), choices.end(), [&](const FormatChoice &candidate) {
-        return candidate.fourcc == stream.pixelFormat;
-    });
-    if (choice == choices.end())
-        return fail(ErrorKind::kUnsupported, fmt::format("the camera {} gives {}, which is not supported", camera.id(),
-                                                         stream.pixelFormat.toString()));
-    return frameFormat(stream, choice->pixels);
-}
-
-} // namespace
-
 Expected<Chosen> configure(libcamera::Camera &camera, const Wanted &wanted)
 {
     const std::size_t streams = wanted.still_output ? 2 : 1;
@@ -150,9 +150,9 @@ Expected<Chosen> configure(libcamera::Camera &camera, const Wanted &wanted)
     const bool half_turn = transform.rotation == Rotation::k180;
     const Flips flips{transform.hflip != half_turn, transform.vflip != half_turn};
     askForFlips(*config, flips);
-    ask(config->at(0), wanted.size, wanted.buffers);
+    askFor(config->at(0), wanted.size, wanted.buffers);
     if (wanted.still_output)
-        ask(config->at(1), *wanted.still_output, 1);
+        askFor(config->at(1), *wanted.still_output, 1);
     if (config->validate() == libcamera::CameraConfiguration::Invalid || config->size() != streams)
         return fail(ErrorKind::kUnsupported,
                     fmt::format("the camera {} cannot do {}", camera.id(), wanted.size.toString()));

@@ -32,6 +32,10 @@ struct Wanted {
 // kCameraFailed.
 [[nodiscard]] Expected<Chosen> configure(libcamera::Camera &camera, const Wanted &wanted);
 
+// Asks for the best format that the stream offers, or for planar 4:2:0 where it lists none, in full-range BT.601, with
+// strides as the driver likes them.
+void askFor(libcamera::StreamConfiguration &stream, Size size, unsigned int buffers);
+
 // Whether the camera, configured, can give so many frames a second; true where it does not say.
 [[nodiscard]] bool keepsRate(const libcamera::Camera &camera, double fps);
 

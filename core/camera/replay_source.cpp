@@ -1,5 +1,6 @@
 #include "core/camera/replay_source.h"
 
+#include "core/base/file_descriptor.h"
 #include "core/camera/frame_clock.h"
 #include "core/camera/y4m.h"
 #include "core/image/jpeg_encoder.h"
@@ -32,33 +33,27 @@ bool endsLikeJpeg(const std::filesystem::path &path)
 
 Expected<std::vector<std::uint8_t>> readFile(const std::string &path)
 {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); // a pipe would wait for its writer
-    if (fd < 0)
+    const FileDescriptor fd(
+        ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)); // a pipe would wait for its writer
+    if (!fd)
         return failErrno(errno == ENOENT ? ErrorKind::kNoCamera : ErrorKind::kIo, fmt::format("cannot open {}", path),
                          errno);
-    std::vector<std::uint8_t> bytes;
     struct stat status {};
-    Expected<void> done;
-    if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size > kMaxJpeg) {
-        done = fail(ErrorKind::kIo, fmt::format("{} is no picture file", path));
-    } else {
-        bytes.resize(static_cast<std::size_t>(status.st_size));
-        std::size_t have = 0;
-        while (done && have < bytes.size()) {
-            const ssize_t got = ::pread(fd, bytes.data() + have, bytes.size() - have, static_cast<off_t>(have));
-            if (got < 0 && errno == EINTR)
-                continue;
-            if (got < 0)
-                done = failErrno(ErrorKind::kIo, fmt::format("cannot read {}", path), errno);
-            if (got <= 0)
-                break;
-            have += static_cast<std::size_t>(got);
-        }
-        bytes.resize(have);
+    if (::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_size > kMaxJpeg)
+        return fail(ErrorKind::kIo, fmt::format("{} is no picture file", path));
+    std::vector<std::uint8_t> bytes(static_cast<std::size_t>(status.st_size));
+    std::size_t have = 0;
+    while (have < bytes.size()) {
+        const ssize_t got = ::pread(fd.get(), bytes.data() + have, bytes.size() - have, static_cast<off_t>(have));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return failErrno(ErrorKind::kIo, fmt::format("cannot read {}", path), errno);
+        if (got == 0)
+            break; // it has become shorter
+        have += static_cast<std::size_t>(got);
     }
-    ::close(fd);
-    if (!done)
-        return tl::unexpected<Error>(std::move(done.error()));
+    bytes.resize(have);
     return bytes;
 }
 

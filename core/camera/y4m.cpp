@@ -106,28 +106,15 @@ Expected<Y4mHeader> parseY4mHeader(const std::string &line)
 
 Expected<Y4mFile> Y4mFile::open(const std::string &path)
 {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd)
         return failErrno(errno == ENOENT ? ErrorKind::kNoCamera : ErrorKind::kIo, fmt::format("cannot open {}", path),
                          errno);
-    Y4mFile file(fd, path, {});
-    auto line = readLine(fd, 0);
+    auto line = readLine(fd.get(), 0);
     auto header = line ? parseY4mHeader(*line) : tl::unexpected<Error>(line.error());
     if (!header)
         return fail(header.error().kind, fmt::format("cannot use {}: {}", path, header.error().message));
-    file.header_ = *header;
-    return file;
-}
-
-Y4mFile::Y4mFile(Y4mFile &&other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)), header_(other.header_), offset_(other.offset_)
-{
-}
-
-Y4mFile::~Y4mFile()
-{
-    if (fd_ >= 0)
-        ::close(fd_);
+    return Y4mFile(std::move(fd), path, *header);
 }
 
 Expected<void> Y4mFile::readFrame(std::vector<std::uint8_t> &planes)
@@ -137,7 +124,7 @@ Expected<void> Y4mFile::readFrame(std::vector<std::uint8_t> &planes)
     if (offset_ == 0)
         offset_ = header_.bytes;
     for (int lap = 0;; ++lap) {
-        auto line = readLine(fd_, offset_);
+        auto line = readLine(fd_.get(), offset_);
         if (!line)
             return fail(line.error().kind, fmt::format("{}: {}", path_, line.error().message));
         if (line->empty() && lap == 0 && offset_ != header_.bytes) {
@@ -149,7 +136,8 @@ Expected<void> Y4mFile::readFrame(std::vector<std::uint8_t> &planes)
         std::uint64_t at = offset_ + line->size() + 1;
         std::size_t done = 0;
         while (done < planes.size()) {
-            const ssize_t got = ::pread(fd_, planes.data() + done, planes.size() - done, static_cast<off_t>(at + done));
+            const ssize_t got =
+                ::pread(fd_.get(), planes.data() + done, planes.size() - done, static_cast<off_t>(at + done));
             if (got < 0 && errno == EINTR)
                 continue;
             if (got < 0)

@@ -3,11 +3,13 @@
 #pragma once
 
 #include "core/base/error.h"
+#include "core/base/file_descriptor.h"
 #include "core/image/frame.h"
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace picam {
@@ -26,21 +28,18 @@ public:
     // Errors: kNoCamera (no such file), kIo, kCorrupt, kUnsupported; all with the path.
     [[nodiscard]] static Expected<Y4mFile> open(const std::string &path);
 
-    Y4mFile(Y4mFile &&other) noexcept;
-    Y4mFile &operator=(Y4mFile &&) = delete;
-    Y4mFile(const Y4mFile &) = delete;
-    Y4mFile &operator=(const Y4mFile &) = delete;
-    ~Y4mFile();
-
     [[nodiscard]] const Y4mHeader &header() const { return header_; }
     // The next frame's planes Y, U, V, one behind the other, without gaps; after the last the first again.
     // Errors: kCorrupt, kIo.
     [[nodiscard]] Expected<void> readFrame(std::vector<std::uint8_t> &planes);
 
 private:
-    Y4mFile(int fd, std::string path, Y4mHeader header) : fd_(fd), path_(std::move(path)), header_(header) {}
+    Y4mFile(FileDescriptor fd, std::string path, Y4mHeader header)
+        : fd_(std::move(fd)), path_(std::move(path)), header_(header)
+    {
+    }
 
-    int fd_ = -1;
+    FileDescriptor fd_;
     std::string path_;
     Y4mHeader header_;
     std::uint64_t offset_ = 0; // of the next frame; 0: the first

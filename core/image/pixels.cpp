@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <climits>
 #include <cmath>
+#include <cstdint>
 #include <libyuv/convert.h>
 #include <libyuv/planar_functions.h>
 #include <libyuv/rotate.h>
@@ -59,17 +60,18 @@ LibyuvTurn libyuvTurn(const Transform &transform)
 
 // From any of our colour codings to full-range BT.601, all as differences from black and from grey:
 //   Y' = y_y Y + y_u U + y_v V     U' = u_u U + u_v V     V' = v_u U + v_v V
-// Fixed point with 20 bits behind the point: nothing overflows 32 bits, and range expansion is exact.
+// Fixed point with 14 bits behind the point: each is below 2 and fits 16 bits, and so does all that is made with them.
 struct Coefficients {
-    static constexpr int kBits = 20;
-    std::int32_t black = 0; // Y of black
-    std::int32_t y_y = 0, y_u = 0, y_v = 0;
-    std::int32_t u_u = 0, u_v = 0, v_u = 0, v_v = 0;
+    static constexpr int kBits = 14;
+    std::uint8_t black = 0; // Y of black
+    std::uint16_t y_y = 0;
+    std::int16_t y_u = 0, y_v = 0;
+    std::int16_t u_u = 0, u_v = 0, v_u = 0, v_v = 0;
 };
 
-std::int32_t fixed(double value)
+std::int16_t fixed(double value)
 {
-    return static_cast<std::int32_t>(std::lround(value * (1 << Coefficients::kBits)));
+    return static_cast<std::int16_t>(std::lround(value * (1 << Coefficients::kBits)));
 }
 
 Coefficients coefficients(ColorRange range, ColorMatrix matrix)
@@ -80,7 +82,7 @@ Coefficients coefficients(ColorRange range, ColorMatrix matrix)
     const double chroma = limited ? 255.0 / 224.0 : 1.0;
     Coefficients c;
     c.black = limited ? 16 : 0;
-    c.y_y = fixed(luma);
+    c.y_y = static_cast<std::uint16_t>(fixed(luma));
     c.u_u = c.v_v = fixed(chroma);
     if (matrix == ColorMatrix::kBt601)
         return c;
@@ -100,42 +102,67 @@ Coefficients coefficients(ColorRange range, ColorMatrix matrix)
     return c;
 }
 
-std::uint8_t pixel(std::int32_t value) // value rounded down, which the caller's half makes round to nearest
+// The loops below are plain, and in 16 bits throughout, so that the compiler makes vectors of them: it knows the high
+// half of a product of 16 bits, and 16 pixels fit where 4 would in 32 bits. Values have 6 bits behind the point. A
+// product is rounded down, so a sum of two is at most 1/32 too small before it is rounded to the nearest pixel.
+constexpr int kPixelBits = 6;
+constexpr std::int16_t kHalf = 1 << (kPixelBits - 1);
+constexpr std::int16_t kGrey = (128 << kPixelBits) + kHalf;
+
+std::uint8_t pixel(std::int16_t value) // rounds down: kHalf is in it already
 {
-    return static_cast<std::uint8_t>(std::clamp(value >> Coefficients::kBits, 0, 255));
+    return static_cast<std::uint8_t>(
+        std::clamp<std::int16_t>(static_cast<std::int16_t>(value >> kPixelBits), 0, UINT8_MAX));
 }
 
-constexpr std::int32_t kHalf = 1 << (Coefficients::kBits - 1);
-constexpr std::int32_t kGrey = (128 << Coefficients::kBits) + kHalf;
+// `sample` with 8 bits behind the point times 14 bits behind the point, of which the 16 lowest go.
+std::int16_t scaled(std::uint8_t sample, std::uint16_t factor)
+{
+    return static_cast<std::int16_t>((std::uint32_t{static_cast<std::uint16_t>(sample << 8)} * factor) >> 16);
+}
 
-// The loops below are plain on purpose: the compiler vectorizes them.
-void scaleRow(const std::uint8_t *__restrict from, std::uint8_t *__restrict to, std::size_t count, std::int32_t factor,
-              std::int32_t add)
+std::int16_t scaledDifference(std::uint8_t sample, std::int16_t factor)
+{
+    return static_cast<std::int16_t>((std::int32_t{static_cast<std::int16_t>((sample - 128) * 256)} * factor) >> 16);
+}
+
+void lumaRow(std::uint16_t factor, std::int16_t add, const std::uint8_t *__restrict from, std::uint8_t *__restrict to,
+             std::size_t count)
 {
     for (std::size_t i = 0; i < count; ++i)
-        to[i] = pixel(from[i] * factor + add);
+        to[i] = pixel(static_cast<std::int16_t>(scaled(from[i], factor) + add));
 }
 
-void chromaRow(const Coefficients &c, const std::uint8_t *__restrict u, const std::uint8_t *__restrict v,
-               std::uint8_t *__restrict u_to, std::uint8_t *__restrict v_to, std::int32_t *__restrict luma_shift,
-               std::size_t count)
+void lumaRow(std::uint16_t factor, const std::int16_t *__restrict add, const std::uint8_t *__restrict from,
+             std::uint8_t *__restrict to, std::size_t count)
 {
-    const std::int32_t luma_add = kHalf - c.black * c.y_y;
-    for (std::size_t i = 0; i < count; ++i) {
-        const std::int32_t du = u[i] - 128;
-        const std::int32_t dv = v[i] - 128;
-        luma_shift[i] = c.y_u * du + c.y_v * dv + luma_add;
-        u_to[i] = pixel(c.u_u * du + c.u_v * dv + kGrey);
-        v_to[i] = pixel(c.v_u * du + c.v_v * dv + kGrey);
-    }
+    for (std::size_t i = 0; i < count; ++i)
+        to[i] = pixel(static_cast<std::int16_t>(scaled(from[i], factor) + add[i]));
 }
 
-void lumaRow(std::int32_t factor, const std::int32_t *__restrict luma_shift, const std::uint8_t *__restrict from,
-             std::uint8_t *__restrict to, std::size_t pairs)
+void chromaRow(std::int16_t factor, const std::uint8_t *__restrict from, std::uint8_t *__restrict to, std::size_t count)
+{
+    for (std::size_t i = 0; i < count; ++i)
+        to[i] = pixel(static_cast<std::int16_t>(scaledDifference(from[i], factor) + kGrey));
+}
+
+void mixedChromaRow(std::int16_t u_factor, std::int16_t v_factor, const std::uint8_t *__restrict u,
+                    const std::uint8_t *__restrict v, std::uint8_t *__restrict to, std::size_t count)
+{
+    for (std::size_t i = 0; i < count; ++i)
+        to[i] = pixel(
+            static_cast<std::int16_t>(scaledDifference(u[i], u_factor) + scaledDifference(v[i], v_factor) + kGrey));
+}
+
+// `add`, and what chroma adds to its two pixels of a row.
+void lumaShiftRow(std::int16_t u_factor, std::int16_t v_factor, std::int16_t add, const std::uint8_t *__restrict u,
+                  const std::uint8_t *__restrict v, std::int16_t *__restrict shift, std::size_t pairs)
 {
     for (std::size_t i = 0; i < pairs; ++i) {
-        to[2 * i] = pixel(from[2 * i] * factor + luma_shift[i]);
-        to[2 * i + 1] = pixel(from[2 * i + 1] * factor + luma_shift[i]);
+        const auto both =
+            static_cast<std::int16_t>(scaledDifference(u[i], u_factor) + scaledDifference(v[i], v_factor) + add);
+        shift[2 * i] = both;
+        shift[2 * i + 1] = both;
     }
 }
 
@@ -267,24 +294,30 @@ void PixelConverter::unpack(const Frame &frame, PlanarView &view)
 void PixelConverter::convertColors(const FrameFormat &format, PlanarView &view)
 {
     const Coefficients c = coefficients(format.range, format.matrix);
-    const std::size_t columns = view.size.width / 2;
+    const std::size_t width = view.size.width;
+    const std::size_t columns = width / 2;
+    const auto add = static_cast<std::int16_t>(kHalf - scaled(c.black, c.y_y));
     second_.shape(view.size);
-    if (luma_shift_capacity_ < columns) {
-        luma_shift_ = std::make_unique_for_overwrite<std::int32_t[]>(columns);
-        luma_shift_capacity_ = columns;
+    if (luma_shift_capacity_ < width) {
+        luma_shift_ = std::make_unique_for_overwrite<std::int16_t[]>(width);
+        luma_shift_capacity_ = width;
     }
     const auto from = [&view](std::size_t i, std::size_t row) { return view.data.at(i) + row * view.stride.at(i); };
     const auto to = [this](std::size_t i, std::size_t row) { return second_.data.at(i) + row * second_.stride.at(i); };
     for (std::size_t row = 0; row < view.size.height / 2; ++row) {
+        const std::uint8_t *u = from(1, row);
+        const std::uint8_t *v = from(2, row);
         if (format.matrix == ColorMatrix::kBt601) {
-            scaleRow(from(0, 2 * row), to(0, 2 * row), columns * 2, c.y_y, kHalf - c.black * c.y_y);
-            scaleRow(from(0, 2 * row + 1), to(0, 2 * row + 1), columns * 2, c.y_y, kHalf - c.black * c.y_y);
-            scaleRow(from(1, row), to(1, row), columns, c.u_u, kGrey - 128 * c.u_u);
-            scaleRow(from(2, row), to(2, row), columns, c.v_v, kGrey - 128 * c.v_v);
+            for (const std::size_t y : {2 * row, 2 * row + 1})
+                lumaRow(c.y_y, add, from(0, y), to(0, y), width);
+            chromaRow(c.u_u, u, to(1, row), columns);
+            chromaRow(c.v_v, v, to(2, row), columns);
         } else {
-            chromaRow(c, from(1, row), from(2, row), to(1, row), to(2, row), luma_shift_.get(), columns);
-            lumaRow(c.y_y, luma_shift_.get(), from(0, 2 * row), to(0, 2 * row), columns);
-            lumaRow(c.y_y, luma_shift_.get(), from(0, 2 * row + 1), to(0, 2 * row + 1), columns);
+            lumaShiftRow(c.y_u, c.y_v, add, u, v, luma_shift_.get(), columns);
+            for (const std::size_t y : {2 * row, 2 * row + 1})
+                lumaRow(c.y_y, luma_shift_.get(), from(0, y), to(0, y), width);
+            mixedChromaRow(c.u_u, c.u_v, u, v, to(1, row), columns);
+            mixedChromaRow(c.v_u, c.v_v, u, v, to(2, row), columns);
         }
     }
     view.data = {second_.data[0], second_.data[1], second_.data[2]};

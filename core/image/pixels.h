@@ -57,7 +57,7 @@ private:
 
     Buffer first_;                               // unpacked, or turned
     Buffer second_;                              // converted, or turned
-    std::unique_ptr<std::int32_t[]> luma_shift_; // one row: what chroma adds to luma
+    std::unique_ptr<std::int16_t[]> luma_shift_; // one row: what chroma adds to luma
     std::size_t luma_shift_capacity_ = 0;
 };
 

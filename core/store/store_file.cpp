@@ -1,5 +1,6 @@
 #include "core/store/store_file.h"
 
+#include "core/base/file_descriptor.h"
 #include "core/store/frame_store_format.h"
 
 #include <cerrno>
@@ -7,6 +8,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 
 namespace picam {
 namespace {
@@ -15,21 +17,18 @@ constexpr mode_t kMode = 0600;
 
 class RealStoreFile : public StoreFile {
 public:
-    explicit RealStoreFile(int fd) : fd_(fd) {}
-    RealStoreFile(const RealStoreFile &) = delete;
-    RealStoreFile &operator=(const RealStoreFile &) = delete;
-    ~RealStoreFile() override { ::close(fd_); }
+    explicit RealStoreFile(FileDescriptor fd) : fd_(std::move(fd)) {}
     long read(void *to, std::size_t bytes, std::uint64_t offset) override
     {
-        return static_cast<long>(::pread(fd_, to, bytes, static_cast<off_t>(offset)));
+        return static_cast<long>(::pread(fd_.get(), to, bytes, static_cast<off_t>(offset)));
     }
     long write(const void *from, std::size_t bytes, std::uint64_t offset) override
     {
-        return static_cast<long>(::pwrite(fd_, from, bytes, static_cast<off_t>(offset)));
+        return static_cast<long>(::pwrite(fd_.get(), from, bytes, static_cast<off_t>(offset)));
     }
 
 private:
-    const int fd_;
+    const FileDescriptor fd_;
 };
 
 } // namespace
@@ -39,7 +38,7 @@ Expected<std::unique_ptr<StoreFile>> openStoreFile(const std::string &path, int 
     const int opened = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, kMode);
     if (opened < 0)
         return failErrno(ErrorKind::kIo, fmt::format("cannot open the frame store {}", path), errno);
-    auto file = std::make_unique<RealStoreFile>(opened);
+    auto file = std::make_unique<RealStoreFile>(FileDescriptor(opened));
     struct stat status {};
     if (::fstat(opened, &status) != 0 || !S_ISREG(status.st_mode))
         return fail(ErrorKind::kIo, fmt::format("{} is in the way: it is no regular file", path));

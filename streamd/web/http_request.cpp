@@ -1,7 +1,8 @@
 #include "streamd/web/http_request.h"
 
 #include <algorithm>
-#include <cstdlib>
+#include <charconv>
+#include <system_error>
 
 namespace picam::http {
 
@@ -51,13 +52,13 @@ std::optional<double> queryFps(std::string_view target)
     const auto value = queryValue(target, "fps");
     if (!value)
         return 0.0;
-    // Plain decimals only: strtod() would take "nan", "inf" and hexadecimals too.
-    if (value->empty() || value->find_first_not_of("0123456789.") != std::string_view::npos)
+    // Plain decimals only: std::from_chars() would take a sign, "nan" and "inf" too.
+    if (value->find_first_not_of("0123456789.") != std::string_view::npos)
         return std::nullopt;
-    const std::string text(*value);
-    char *end = nullptr;
-    const double fps = std::strtod(text.c_str(), &end);
-    if (*end != '\0' || (fps != 0.0 && !(fps >= 0.01)))
+    double fps = 0.0;
+    const char *end = value->data() + value->size();
+    const auto [rest, error] = std::from_chars(value->data(), end, fps, std::chars_format::fixed);
+    if (error != std::errc() || rest != end || (fps != 0.0 && !(fps >= 0.01)))
         return std::nullopt;
     return fps;
 }

@@ -84,6 +84,16 @@ TEST(Exif, SaysWhenWithFractionAndOffset)
     EXPECT_EQ(ReadBack(exifSegment(somePicture())).text(EXIF_IFD_EXIF, EXIF_TAG_OFFSET_TIME), "+00:00");
 }
 
+TEST(Exif, FollowsTheTimeZoneOfTheMachine)
+{
+    useTimeZone("XYZ-5:30");
+    EXPECT_EQ(ReadBack(exifSegment(somePicture())).text(EXIF_IFD_EXIF, EXIF_TAG_OFFSET_TIME), "+05:30");
+    ::setenv("TZ", "XYZ3:30", 1); // as a changed /etc/localtime: nobody calls tzset()
+    const ReadBack exif(exifSegment(somePicture()));
+    EXPECT_EQ(exif.text(EXIF_IFD_EXIF, EXIF_TAG_OFFSET_TIME), "-03:30");
+    EXPECT_EQ(exif.text(EXIF_IFD_0, EXIF_TAG_DATE_TIME), "2023:11:14 18:43:20");
+}
+
 TEST(Exif, SaysHowItWasTaken)
 {
     const ReadBack exif(exifSegment(somePicture()));

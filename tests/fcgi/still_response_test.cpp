@@ -1,6 +1,9 @@
 #include "fcgi/still_response.h"
 
+#include <algorithm>
+#include <ctime>
 #include <gtest/gtest.h>
+#include <locale>
 
 namespace picam {
 namespace {
@@ -44,6 +47,25 @@ TEST(StillResponse, SaysAllAboutThePicture)
     EXPECT_TRUE(has(response, "Content-Disposition: inline; filename=\"pi-20231114-221320.jpg\""));
     EXPECT_EQ(response.head.substr(response.head.size() - 4), "\r\n\r\n");
     ASSERT_TRUE(response.picture);
+}
+
+// A locale whose names of days and months are others.
+class ForeignNames : public std::time_put<char> {
+protected:
+    iter_type do_put(iter_type out, std::ios_base & /*stream*/, char /*fill*/, const std::tm * /*time*/,
+                     char /*format*/, char /*modifier*/) const override
+    {
+        return std::fill_n(out, 1, '?');
+    }
+};
+
+TEST(StillResponse, ItsDatesDoNotFollowTheLocale)
+{
+    const std::locale before = std::locale::global(std::locale(std::locale::classic(), new ForeignNames));
+    const auto response = respondTo("GET");
+    std::locale::global(before);
+    EXPECT_TRUE(has(response, "Last-Modified: Tue, 14 Nov 2023 22:13:20 GMT")) << response.head;
+    EXPECT_TRUE(has(response, "X-Picam-Captured: 2023-11-14T22:13:20.123Z")) << response.head;
 }
 
 TEST(StillResponse, HeadHasNoBody)

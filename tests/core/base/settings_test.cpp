@@ -6,6 +6,7 @@
 #include <fstream>
 #include <gtest/gtest.h>
 #include <sstream>
+#include <utility>
 
 namespace picam {
 namespace {
@@ -91,6 +92,10 @@ TEST_P(RefusedSetting, NamesKeyValueAndWhatIsAllowed)
 INSTANTIATE_TEST_SUITE_P(All, RefusedSetting,
                          ::testing::Values(Refused{"stream.fps", "0"}, Refused{"stream.fps", "241"},
                                            Refused{"stream.fps", "ten"}, Refused{"stream.fps", "1e1"},
+                                           Refused{"stream.fps", "+5"}, Refused{"stream.fps", "inf"},
+                                           Refused{"stream.fps", "nan"}, Refused{"stream.fps", "0x10"},
+                                           Refused{"stream.fps", "1.2.3"}, Refused{"stream.fps", "."},
+                                           Refused{"stream.fps", "5 "}, Refused{"stream.fps", "00000000000000000010"},
                                            Refused{"stream.size", "640"}, Refused{"stream.size", "641x480"},
                                            Refused{"stream.size", "0x0"}, Refused{"stream.size", "99999x2"},
                                            Refused{"stream.size", "2x-2"}, Refused{"stream.quality", "0"},
@@ -100,6 +105,16 @@ INSTANTIATE_TEST_SUITE_P(All, RefusedSetting,
                                            Refused{"runtime-dir", "here"}, Refused{"instance", "a/b"},
                                            Refused{"stream.origins", "example.org"}, Refused{"snapshot.threads", "0"},
                                            Refused{"snapshot.threads", "65"}, Refused{"camera.color_range", "tv"}));
+
+TEST(Settings, ARateIsAPlainDecimal)
+{
+    for (const auto &[text, fps] : {std::pair{"12.5", 12.5}, std::pair{".5", 0.5}, std::pair{"30.", 30.0},
+                                    std::pair{"0.1", 0.1}, std::pair{"007", 7.0}, std::pair{"240", 240.0}}) {
+        const auto line = read({"--stream.fps", text});
+        ASSERT_TRUE(line) << text;
+        EXPECT_EQ(line->settings.stream.fps, fps) << text; // the nearest double, as the compiler reads it
+    }
+}
 
 TEST(Settings, UnknownNamesStopTheProgram)
 {

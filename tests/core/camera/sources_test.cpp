@@ -1,5 +1,6 @@
 // The sources that need no camera: pattern and replay, with the strip, the clock and the files behind them.
 #include "core/base/newest_slot.h"
+#include "core/base/thread_annotations.h"
 #include "core/camera/pattern_card.h"
 #include "core/camera/pattern_source.h"
 #include "core/camera/replay_source.h"
@@ -8,6 +9,8 @@
 #include "core/image/jpeg_encoder.h"
 #include "tests/fakes/temp_dir.h"
 
+#include <algorithm>
+#include <condition_variable>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
@@ -46,6 +49,58 @@ public:
     NewestSlot<Item> slot;
     NewestSlot<Item> stills;
 };
+
+// Keeps what the frames of a source show, in their order, and recycles each at once.
+class Recorder : public FrameSink {
+public:
+    using Bytes = std::vector<std::uint8_t>;
+
+    void onFrame(std::shared_ptr<Frame> frame) override
+    {
+        {
+            const MutexLock lock(mutex_);
+            seen_.emplace_back(frame->plane(0).data, frame->plane(0).data + frame->plane(0).size);
+        }
+        changed_.notify_one();
+    }
+    void onStill(std::shared_ptr<Frame> /*frame*/) override {}
+    void onSourceError(Error /*error*/) override {}
+
+    // The first `count`; fewer after 20 s.
+    std::vector<Bytes> first(std::size_t count)
+    {
+        const auto deadline = steady_clock::now() + 20s;
+        UniqueLock lock(mutex_);
+        while (seen_.size() < count && changed_.wait_until(lock.native(), deadline) != std::cv_status::timeout) {
+        }
+        return {seen_.begin(), seen_.begin() + static_cast<std::ptrdiff_t>(std::min(count, seen_.size()))};
+    }
+
+private:
+    Mutex mutex_;
+    std::condition_variable changed_;
+    std::vector<Bytes> seen_ PICAM_GUARDED_BY(mutex_);
+};
+
+// The frames come at this rate: never faster, and, however busy the machine, two of them one interval apart at last.
+void expectRate(Collector &sink, double fps)
+{
+    const auto interval = std::chrono::duration<double>(1.0 / fps);
+    ASSERT_TRUE(sink.next()); // may be of before
+    ASSERT_TRUE(sink.next());
+    const auto deadline = steady_clock::now() + 20s;
+    const MonotonicTime first = sink.next()->captured();
+    MonotonicTime last = first;
+    bool in_time = false;
+    for (int gaps = 0; gaps < 20 || (!in_time && steady_clock::now() < deadline); ++gaps) {
+        const auto frame = sink.next();
+        ASSERT_TRUE(frame);
+        in_time = in_time || frame->captured() - last < 1.5 * interval;
+        last = frame->captured();
+        EXPECT_GT(last - first, gaps * interval) << "faster than " << fps; // one interval less: the first may be late
+    }
+    EXPECT_TRUE(in_time) << "slower than " << fps;
+}
 
 SourceRequest request(Size size, double fps = 200)
 {
@@ -118,6 +173,20 @@ TEST(PatternSource, TurnedItIsRenderedAsASensorWould)
     ASSERT_TRUE(info);
     EXPECT_EQ(info->format.size, (Size{640, 480}));
     EXPECT_EQ(info->remaining, turned.transform);
+    const auto frame = sink.next();
+    ASSERT_TRUE(frame);
+    EXPECT_EQ(frame->format(), info->format);
+    const auto shown = readStrip(frame->plane(0).data, frame->plane(0).stride, {640, 480});
+    ASSERT_TRUE(shown) << "the card is not upright";
+    EXPECT_LE(*shown, wallNow());
+    // Most of the card stands still: what is in the frame is the card of this size.
+    const PatternCard card({640, 480});
+    const auto &still = card.still().u;
+    ASSERT_EQ(frame->plane(1).size, still.size());
+    std::size_t same = 0;
+    for (std::size_t i = 0; i < still.size(); ++i)
+        same += frame->plane(1).data[i] == still[i] ? 1U : 0U;
+    EXPECT_GT(same, still.size() / 2);
 }
 
 TEST(PatternSource, LeavesFramesOutWhenAllBuffersAreLent)
@@ -143,16 +212,10 @@ TEST(PatternSource, KeepsTheRateAndChangesIt)
 {
     Collector sink;
     const auto source = createPatternSource();
-    ASSERT_TRUE(source->start(request({64, 64}, 100), sink));
-    ASSERT_TRUE(sink.next());
-    const auto first = sink.next()->captured();
-    MonotonicTime last = first;
-    int frames = 0;
-    while (last - first < 300ms) {
-        last = sink.next()->captured();
-        ++frames;
-    }
-    EXPECT_LE(frames, 32); // never faster than asked; slower on a busy machine
+    ASSERT_TRUE(source->start(request({64, 64}, 40), sink));
+    expectRate(sink, 40);
+    source->setFrameRate(100);
+    expectRate(sink, 100);
     source->setFrameRate(0.1);
     source->setFrameRate(200); // must not wait out the ten seconds
     EXPECT_TRUE(sink.next());
@@ -242,6 +305,20 @@ TEST(ReplaySource, PlaysAY4mFileAtItsOwnRateAndSize)
     const auto frame = sink.next();
     ASSERT_TRUE(frame);
     EXPECT_EQ(frame->plane(1).stride, 32U);
+    expectRate(sink, 50); // not the ten that were asked for
+    source->setFrameRate(20);
+    expectRate(sink, 20);
+    source->setFrameRate(200); // faster than the recording
+    expectRate(sink, 50);
+    source->stop();
+
+    Recorder recorder;
+    ASSERT_TRUE(source->start(any, recorder));
+    std::string shown;
+    for (const auto &luma : recorder.first(7))
+        shown += static_cast<char>(luma.at(0));
+    EXPECT_EQ(shown, "abcabca");
+    source->stop();
 }
 
 TEST(PatternSource, GivesAStillOfItsOwnSizeBesideTheFrames)
@@ -332,17 +409,16 @@ TEST(ReplaySource, PlaysAFolderOfJpegsAsTheyAre)
         write(dir.file(std::to_string(i) + ".jpg"), std::string(pictures.back().begin(), pictures.back().end()));
     }
     write(dir.file("notes.txt"), "not a picture");
-    Collector sink;
+    Recorder recorder;
     const auto source = createReplaySource(dir.path());
-    const auto info = source->start(request({64, 64}), sink);
+    const auto info = source->start(request({64, 64}), recorder);
     ASSERT_TRUE(info) << info.error().message;
     EXPECT_EQ(info->format.pixels, PixelFormat::kJpeg);
-    for (int i = 0; i < 5; ++i) {
-        const auto frame = sink.next();
-        ASSERT_TRUE(frame);
-        const std::vector<std::uint8_t> bytes(frame->plane(0).data, frame->plane(0).data + frame->plane(0).size);
-        EXPECT_NE(std::find(pictures.begin(), pictures.end(), bytes), pictures.end());
-    }
+    const auto shown = recorder.first(7);
+    source->stop();
+    ASSERT_EQ(shown.size(), 7U);
+    for (std::size_t i = 0; i < shown.size(); ++i)
+        EXPECT_EQ(shown[i], pictures[i % 3]) << i;
 }
 
 TEST(ReplaySource, SaysWhatIsWrongWithTheRecording)

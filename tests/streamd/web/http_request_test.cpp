@@ -27,8 +27,9 @@ TEST(HttpRequest, ReadsTheRate)
     EXPECT_EQ(queryFps("/"), 0.0);
     EXPECT_EQ(queryFps("/?fps=0"), 0.0);
     EXPECT_EQ(queryFps("/?fps=2.5"), 2.5);
-    for (const char *bad : {"", "-1", "x", "1x", "nan", "inf", "0x10", "1e3", "0.001", "1.2.3", "."})
+    for (const char *bad : {"", "-1", "x", "1x", "nan", "inf", "0x10", "1e3", "0.001", "1.2.3", ".", "+1"})
         EXPECT_EQ(queryFps(std::string("/?fps=") + bad), std::nullopt) << bad;
+    EXPECT_EQ(queryFps("/?fps=" + std::string(400, '9')), std::nullopt) << "more than a double holds";
 }
 
 struct OriginCase {

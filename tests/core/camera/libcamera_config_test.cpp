@@ -1,0 +1,140 @@
+// What needs no camera of libcamera_config: the choice of a format, and where planes lie in buffers.
+#include "core/camera/libcamera_config.h"
+
+#include <gtest/gtest.h>
+#include <libcamera/formats.h>
+#include <map>
+#include <vector>
+
+namespace picam {
+namespace {
+
+namespace formats = libcamera::formats;
+
+libcamera::StreamConfiguration offering(const std::vector<libcamera::PixelFormat> &offered)
+{
+    std::map<libcamera::PixelFormat, std::vector<libcamera::SizeRange>> map;
+    for (const auto &format : offered)
+        map[format] = {libcamera::SizeRange(libcamera::Size(640, 480))};
+    return libcamera::StreamConfiguration(libcamera::StreamFormats(map));
+}
+
+libcamera::PixelFormat chosenOf(const std::vector<libcamera::PixelFormat> &offered)
+{
+    auto stream = offering(offered);
+    libcamera_config::askFor(stream, {640, 480}, 4);
+    return stream.pixelFormat;
+}
+
+TEST(LibcameraConfig, AsksForTheBestFormatThatIsOffered)
+{
+    EXPECT_EQ(chosenOf({formats::RGB888, formats::YUYV, formats::MJPEG, formats::NV12, formats::YUV420}),
+              formats::YUV420);
+    EXPECT_EQ(chosenOf({formats::YUYV, formats::MJPEG, formats::NV12}), formats::NV12);
+    EXPECT_EQ(chosenOf({formats::YUYV, formats::MJPEG}), formats::MJPEG); // a webcam
+    EXPECT_EQ(chosenOf({formats::RGB888, formats::YUYV}), formats::YUYV);
+    EXPECT_EQ(chosenOf({formats::RGB888, formats::BGR888}), formats::BGR888);
+    EXPECT_EQ(chosenOf({formats::RGB888, formats::SBGGR10}), formats::RGB888);
+    EXPECT_EQ(chosenOf({formats::SBGGR10}), formats::YUV420); // validate() will say what it takes
+    EXPECT_EQ(chosenOf({}), formats::YUV420);
+}
+
+TEST(LibcameraConfig, AsksForSizeBuffersAndColours)
+{
+    auto stream = offering({formats::NV12});
+    stream.stride = 4096;
+    libcamera_config::askFor(stream, {1280, 720}, 6);
+    EXPECT_EQ(stream.size, libcamera::Size(1280, 720));
+    EXPECT_EQ(stream.bufferCount, 6U);
+    EXPECT_EQ(stream.stride, 0U); // the driver's own
+    ASSERT_TRUE(stream.colorSpace);
+    EXPECT_EQ(*stream.colorSpace, libcamera::ColorSpace::Sycc);
+}
+
+// A stream of 64x48 with rows of `stride` bytes.
+libcamera::StreamConfiguration streamOf(unsigned int stride, unsigned int frame_size = 0)
+{
+    libcamera::StreamConfiguration stream;
+    stream.size = libcamera::Size(64, 48);
+    stream.stride = stride;
+    stream.frameSize = frame_size;
+    return stream;
+}
+
+FrameFormat formatOf(PixelFormat pixels)
+{
+    return {pixels, {64, 48}, ColorRange::kFull, ColorMatrix::kBt601};
+}
+
+TEST(LibcameraConfig, PlaneLengthsFollowTheStride)
+{
+    using Lengths = std::vector<unsigned int>;
+    EXPECT_EQ(libcamera_config::planeLengths(streamOf(64), PixelFormat::kYuv420), (Lengths{3072, 768, 768}));
+    EXPECT_EQ(libcamera_config::planeLengths(streamOf(96), PixelFormat::kYuv420), (Lengths{4608, 1152, 1152}));
+    EXPECT_EQ(libcamera_config::planeLengths(streamOf(96), PixelFormat::kNv12), (Lengths{4608, 2304}));
+    EXPECT_EQ(libcamera_config::planeLengths(streamOf(128, 6144), PixelFormat::kYuyv), Lengths{6144});
+    EXPECT_EQ(libcamera_config::planeLengths(streamOf(0, 50000), PixelFormat::kJpeg), Lengths{50000});
+}
+
+void expectPlane(const Plane &plane, const std::uint8_t *data, std::size_t stride, std::size_t size)
+{
+    EXPECT_EQ(plane.data, data);
+    EXPECT_EQ(plane.stride, stride);
+    EXPECT_EQ(plane.size, size);
+}
+
+TEST(LibcameraConfig, OneBufferPlaneHoldsAllPlanes)
+{
+    const std::vector<std::uint8_t> bytes(6912);
+    const std::uint8_t *at = bytes.data();
+    const auto planar = libcamera_config::layOut(streamOf(96), formatOf(PixelFormat::kYuv420), {{at, 0, 6912}});
+    expectPlane(planar[0], at, 96, 6912);
+    expectPlane(planar[1], at + 4608, 48, 2304);
+    expectPlane(planar[2], at + 5760, 48, 1152);
+    const auto nv12 = libcamera_config::layOut(streamOf(96), formatOf(PixelFormat::kNv12), {{at, 0, 6912}});
+    expectPlane(nv12[0], at, 96, 6912);
+    expectPlane(nv12[1], at + 4608, 96, 2304);
+    expectPlane(nv12[2], nullptr, 0, 0);
+    const auto packed = libcamera_config::layOut(streamOf(144), formatOf(PixelFormat::kYuyv), {{at, 0, 6912}});
+    expectPlane(packed[0], at, 144, 6912);
+    expectPlane(packed[1], nullptr, 0, 0);
+}
+
+TEST(LibcameraConfig, AStrideThatIsOddIsHalvedDownwards)
+{
+    const std::vector<std::uint8_t> bytes(5000);
+    const std::uint8_t *at = bytes.data();
+    const auto planes = libcamera_config::layOut(streamOf(65), formatOf(PixelFormat::kYuv420), {{at, 0, 5000}});
+    expectPlane(planes[0], at, 65, 5000);
+    expectPlane(planes[1], at + 65 * 48, 32, 5000 - 65 * 48);
+    expectPlane(planes[2], at + 65 * 48 + 32 * 24, 32, 5000 - 65 * 48 - 32 * 24);
+}
+
+TEST(LibcameraConfig, BufferPlanesOfTheirOwnAreTakenAsTheyAre)
+{
+    const std::vector<std::uint8_t> luma(3072), u(768), v(768);
+    const auto planar =
+        libcamera_config::layOut(streamOf(64), formatOf(PixelFormat::kYuv420),
+                                 {{luma.data(), 0, luma.size()}, {u.data(), 0, u.size()}, {v.data(), 0, v.size()}});
+    expectPlane(planar[0], luma.data(), 64, 3072);
+    expectPlane(planar[1], u.data(), 32, 768);
+    expectPlane(planar[2], v.data(), 32, 768);
+    const auto nv12 = libcamera_config::layOut(streamOf(64), formatOf(PixelFormat::kNv12),
+                                               {{luma.data(), 0, luma.size()}, {u.data(), 0, u.size()}});
+    expectPlane(nv12[0], luma.data(), 64, 3072);
+    expectPlane(nv12[1], u.data(), 64, 768);
+    expectPlane(nv12[2], nullptr, 0, 0);
+}
+
+TEST(LibcameraConfig, APlaneBehindTheEndOfItsBufferIsEmpty)
+{
+    const std::vector<std::uint8_t> bytes(3500);
+    const std::uint8_t *at = bytes.data();
+    const auto planes = libcamera_config::layOut(streamOf(64), formatOf(PixelFormat::kYuv420), {{at, 0, 3500}});
+    expectPlane(planes[0], at, 64, 3500);
+    expectPlane(planes[1], at + 3072, 32, 428);
+    expectPlane(planes[2], at + 3500, 32, 0);
+}
+
+} // namespace
+} // namespace picam
