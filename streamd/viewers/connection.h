@@ -1,6 +1,6 @@
-// The seam between the protocol of a viewer and the transport that carries it. All of it: loop thread only.
-// Plain C++17: the WebSocket transport's unit includes it, and its library rejects C++20.
-// No event is ever delivered from inside a call into the connection: it comes later, from the loop.
+// The interface between a viewer's protocol (Viewer, Hub) and the transport that carries it (WebSocketServer,
+// HttpServer). Loop thread only. Plain C++17: the WebSocket transport's unit includes it, and its library rejects
+// C++20. A transport delivers events from the loop, never from inside a call into its connection.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@
 
 namespace picam {
 
-// What a picture looks like on the wire.
+// The wire format: how a frame is packed for one kind of viewer.
 enum class WireFormat : std::uint8_t {
     kBase64,    // WebSocket text: the JPEG in base64
     kJpeg,      // WebSocket binary: the bare JPEG
@@ -22,15 +22,17 @@ enum class WireFormat : std::uint8_t {
 };
 constexpr std::size_t kWireFormats = 4;
 
-// One picture on its way to all viewers. Its wire forms are made by the transport that first needs one, then shared.
+// One encoded frame, shared by all viewers that get it. What a wire format adds is made by the transport when the first
+// viewer needs it, then kept in `prepared` for the others.
 struct StreamFrame {
     std::shared_ptr<const void> owner; // keeps `jpeg` alive
     const std::uint8_t *jpeg = nullptr;
     std::size_t bytes = 0;
     std::uint64_t sequence = 0;
     std::chrono::steady_clock::time_point captured;
-    std::chrono::microseconds captured_wall{0};                     // since the epoch
-    std::array<std::shared_ptr<const void>, kWireFormats> prepared; // by WireFormat; opaque but to its transport
+    std::chrono::microseconds captured_wall{0}; // since the epoch
+    std::array<std::shared_ptr<const void>, kWireFormats>
+        prepared; // by WireFormat; only its transport knows what it is
 };
 using FramePtr = std::shared_ptr<StreamFrame>;
 
@@ -43,20 +45,21 @@ enum class CloseCode : std::uint16_t {
     kTryAgainLater = 1013,
 };
 
-// What a viewer does to its connection. After close() every call is ignored.
+// A viewer's connection, as the viewer sees it. Errors are not returned: a connection that fails ends, and onClosed()
+// follows. After close() every call is ignored.
 class ViewerConnection {
 public:
     virtual ~ViewerConnection() = default;
-    // One ViewerEvents::onFrameWritten() follows when the last byte has gone to the kernel (or never will). The caller
-    // sends no other frame until then, so at most one is queued.
+    // Starts to write a frame. One ViewerEvents::onFrameWritten() follows when the kernel has its last byte, or
+    // onClosed(). REQUIRES: the frame before has been written, so at most one is ever queued.
     virtual void sendFrame(const FramePtr &frame, WireFormat format) = 0;
     virtual void sendText(const std::string &message) = 0;
-    virtual void ping() = 0; // asks for a sign of life: onAlive()
-    // Says goodbye, then ends; onClosed() follows. A peer that does not answer is dropped after some seconds.
+    virtual void ping() = 0; // onAlive() follows if the peer answers; HTTP has no ping
+    // Starts the closing handshake, or ends the answer. A peer that does not answer is dropped after some seconds.
     virtual void close(CloseCode code, std::string_view reason) = 0;
 };
 
-// What a connection tells its viewer.
+// A connection's events, for its viewer.
 class ViewerEvents {
 public:
     virtual ~ViewerEvents() = default;
@@ -69,13 +72,15 @@ public:
 };
 constexpr std::size_t kMaxMessageBytes = 4096;
 
-// Who takes viewers in: the hub. It must outlive every connection.
+// Admits viewers and makes them: the hub. It must outlive every connection.
 class ViewerHost {
 public:
     virtual ~ViewerHost() = default;
-    // A place among stream.max_viewers, given back when the pointer dies; null: full, or shutting down.
+    // Takes one of the stream.max_viewers admission slots; the last copy of the pointer frees it. Null: all are taken,
+    // or the program is shutting down.
     [[nodiscard]] virtual std::shared_ptr<void> admit() = 0;
-    // `max_fps` 0: as many frames as there are. The connection keeps the result until onClosed().
+    // Adds a viewer. REQUIRES: the caller holds a slot. `max_fps` 0: no limit. The connection keeps the result until it
+    // has called onClosed().
     [[nodiscard]] virtual std::shared_ptr<ViewerEvents> join(std::shared_ptr<ViewerConnection> connection,
                                                              WireFormat format, double max_fps) = 0;
 };

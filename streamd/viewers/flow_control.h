@@ -1,10 +1,12 @@
-// How many frames of a picam.v1 viewer may be unacknowledged: so many as keep the link busy, and no more. Pure logic.
-// The window is a real number from 1 up. A link is full when more frames in flight make each of them later, so each
-// round trip is held against the shortest seen of late (as TCP Vegas does). While they agree and frames had to be
-// skipped, the window grows by a quarter, and a single frame tries it: of 2.25 the third may go once the oldest is
-// three quarters of a round trip old, so a try costs that frame a quarter of its age and not a whole one. When they
-// disagree, a try is taken back and the next put off, each time longer; a window that had proved itself shrinks below
-// what the link holds, so that what waits drains.
+// FlowControl is the send window of one picam.v1 viewer: how many frames may be unacknowledged. It keeps the link busy
+// without a queue in front of it. Pure logic; the caller gives the time.
+// The window is a real number from 1 up. A link is full when more frames in flight delay each of them, so each round
+// trip is compared with the shortest of the last seconds (as TCP Vegas does). While they agree and frames had to be
+// skipped, the window grows by a quarter, which is on trial: only one frame in flight may use it. A fraction delays the
+// frame that uses it: with 2.25 the third may go once the oldest is three quarters of a round trip old, so a trial on a
+// full link costs that frame a quarter of its age and not a whole one. When the round trips disagree, the trial is
+// taken back and the next one put off, each time longer; a window that was proven before shrinks below what the link
+// holds, so that its queue drains.
 #pragma once
 
 #include <chrono>
@@ -31,20 +33,20 @@ public:
     static constexpr std::chrono::seconds kMaxHold{32};
 
     [[nodiscard]] bool maySend(Time now) const;
-    // A frame was there and maySend() said no: the window is what limits this viewer.
+    // A frame was there and maySend() was false: the window limits this viewer, so it may grow.
     void onHeldBack() { held_back_ = true; }
     void onSent(std::uint64_t sequence, std::size_t bytes, Time now);
     // Acknowledges this frame and all before it (a viewer that paints only the newest acknowledges only that).
     // False: no such frame was ever sent.
     [[nodiscard]] bool onAcknowledged(std::uint64_t sequence, Time now);
 
-    // Frames in flight need no acknowledgement any more; one that comes does no harm.
+    // Drops the frames in flight: they need no acknowledgement any more, and one that comes does no harm.
     void clear();
 
     [[nodiscard]] std::size_t inFlight() const { return in_flight_.size(); }
     [[nodiscard]] double window() const { return window_; }
     [[nodiscard]] Duration shortestRoundTrip() const { return shortest_ ? shortest_->round_trip : Duration::zero(); }
-    // How long the viewer has owed an acknowledgement; zero when it owes none.
+    // How long an acknowledgement has been outstanding; zero when none is.
     [[nodiscard]] Duration silence(Time now) const;
 
 private:

@@ -1,6 +1,6 @@
-// All viewers, and what they want of the camera together. Loop thread only.
-// The first active viewer opens the camera, the last one's going closes it after stream.linger. Every picture is
-// offered to every viewer; the viewer decides whether it takes it now, later or not.
+// Hub owns all viewers and derives from them whether the camera runs, and at which rate. Loop thread only.
+// The first active viewer opens the camera; it is closed stream.linger after the last one has gone or paused. Every
+// picture is offered to every viewer, which decides whether to send it now, later or not at all.
 #pragma once
 
 #include "core/image/encoded_frame.h"
@@ -66,7 +66,7 @@ private:
     const HubOptions options_;
 
     std::vector<std::shared_ptr<Viewer>> viewers_;
-    std::shared_ptr<std::uint32_t> admitted_ = std::make_shared<std::uint32_t>(0); // how many are taken
+    std::shared_ptr<std::uint32_t> admitted_ = std::make_shared<std::uint32_t>(0); // slots in use
     CameraStatus current_;
     FramePtr latest_; // while the camera streams
     bool wanted_ = false;

@@ -1,6 +1,6 @@
-// Tickets: short-lived passes to the WebSocket, each for one handshake. For browsers that send no password with a
-// WebSocket (Safari): a page fetches one where nginx has asked for the password, and shows it where nginx does not.
-// Loop thread only. Plain C++17 (see connection.h).
+// Tickets issues and redeems short-lived tokens, each of which opens one WebSocket without a password. They are for
+// browsers that send no password with a WebSocket (Safari): the page fetches one from a location that nginx guards, and
+// offers it in its handshake. Loop thread only. Plain C++17 (see connection.h).
 #pragma once
 
 #include <chrono>
@@ -15,7 +15,7 @@ class Tickets {
 public:
     using Clock = std::chrono::steady_clock;
     static constexpr std::chrono::seconds kLifetime{30};
-    // Who asks for more at a time makes the oldest void: memory stays bounded.
+    // One more makes the oldest void, so memory stays bounded.
     static constexpr std::size_t kMaxTickets = 256;
 
     // 32 hexadecimal digits, from the kernel's generator; empty: it gave nothing.

@@ -9,7 +9,7 @@ Viewer::Viewer(std::shared_ptr<ViewerConnection> connection, WireFormat format, 
                const ViewerLimits &limits, const Scheduler &scheduler, Status &status, ViewerOwner &owner)
     : format_(format), limits_(limits), scheduler_(scheduler), status_(status), owner_(owner),
       connection_(std::move(connection)), pacer_(max_fps), max_fps_(max_fps), budget_at_(scheduler.now()),
-      heard_(budget_at_)
+      last_heard_(budget_at_)
 {
     status_.viewerJoined(format_);
 }
@@ -75,6 +75,8 @@ void Viewer::onText(std::string_view message)
     // Clients without a subprotocol have nothing to say; some say it all the same.
     if (closing_ || !chargeMessage() || format_ != WireFormat::kV1)
         return;
+    if (const auto ack = protocol::parsePlainAck(message))
+        return handle(*ack);
     const auto parsed = protocol::parse(message);
     if (!parsed) {
         close(parsed.error().code, parsed.error().reason);
@@ -96,7 +98,7 @@ void Viewer::onPing()
 
 void Viewer::onAlive()
 {
-    heard_ = scheduler_.now();
+    last_heard_ = scheduler_.now();
     ping_open_ = false;
 }
 
@@ -175,10 +177,10 @@ void Viewer::checkTimeouts()
     if (format_ == WireFormat::kV1 && flow_.silence(now) >= limits_.ack_timeout)
         return close(CloseCode::kPolicyViolation, "no acknowledgement");
     if (format_ == WireFormat::kMultipart)
-        return; // HTTP has no ping; the kernel and the write timeout tell
+        return; // HTTP has no ping; the kernel or the write timeout ends it
     if (ping_open_ && now - pinged_ >= 2 * limits_.ping_interval)
         return close(CloseCode::kPolicyViolation, "no answer to a ping");
-    if (!ping_open_ && now - heard_ >= limits_.ping_interval) {
+    if (!ping_open_ && now - last_heard_ >= limits_.ping_interval) {
         ping_open_ = true;
         pinged_ = now;
         connection_->ping();

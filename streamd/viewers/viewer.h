@@ -1,6 +1,6 @@
-// One viewer: what it gets next, and what it may say. Loop thread only.
-// One frame is being written, at most one newer one waits; nothing else is ever queued for a viewer.
-// Knows nothing of sockets (ViewerConnection) and of other viewers (Hub).
+// Viewer decides which frame one viewer gets next, and handles its messages and timeouts. Loop thread only.
+// One frame is being written and at most one newer one waits; nothing else is queued for a viewer. It does not know
+// sockets (ViewerConnection) or other viewers (Hub).
 #pragma once
 
 #include "core/camera/frame_pacer.h"
@@ -17,7 +17,7 @@ namespace picam {
 
 class Viewer;
 
-// What a viewer tells the hub.
+// A viewer's events, for the hub. They come from inside calls of either side into the viewer.
 class ViewerOwner {
 public:
     virtual ~ViewerOwner() = default;
@@ -34,7 +34,7 @@ struct ViewerLimits {
 
 class Viewer : public ViewerEvents {
 public:
-    // A viewer's messages, pings too, are paid from a budget: so many at first and at most, and these come in.
+    // The limit on a viewer's messages, pings too: a token bucket of this size, and what refills it.
     static constexpr double kMessageBudget = 64;
     static constexpr double kMessagesPerSecond = 4;
     static constexpr double kMessagesPerFrame = 4;
@@ -96,8 +96,8 @@ private:
     bool closing_ = false;
     double message_budget_ = kMessageBudget;
     Time budget_at_;
-    Time heard_;             // the last sign of life
-    bool ping_open_ = false; // pinged, nothing heard since
+    Time last_heard_;        // the last sign of life
+    bool ping_open_ = false; // pinged, no answer since
     Time pinged_{};
 };
 

@@ -1,6 +1,6 @@
 #include "streamd/viewers/viewer_protocol.h"
 
-#include <cmath>
+#include <charconv>
 #include <nlohmann/json.hpp>
 
 namespace picam::protocol {
@@ -44,7 +44,65 @@ std::string dump(const json &value)
     return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
+// Reads the plain shape of an acknowledgement from left to right.
+class Cursor {
+public:
+    explicit Cursor(std::string_view text) : text_(text) {}
+
+    // The token, after white space.
+    bool take(std::string_view token)
+    {
+        while (!text_.empty() && (text_[0] == ' ' || text_[0] == '\t' || text_[0] == '\n' || text_[0] == '\r'))
+            text_.remove_prefix(1);
+        if (text_.substr(0, token.size()) != token)
+            return false;
+        text_.remove_prefix(token.size());
+        return true;
+    }
+    // A whole number, as JSON writes it. What follows it has to be a token, so a fraction or an exponent is noticed.
+    bool takeNumber(std::uint64_t &number)
+    {
+        if (!take("") || text_.empty() || text_[0] == '0')
+            return false;
+        const auto [end, error] = std::from_chars(text_.data(), text_.data() + text_.size(), number);
+        if (error != std::errc())
+            return false;
+        text_.remove_prefix(static_cast<std::size_t>(end - text_.data()));
+        return true;
+    }
+    [[nodiscard]] bool atEnd() { return take("") && text_.empty(); }
+
+private:
+    std::string_view text_;
+};
+
 } // namespace
+
+std::optional<Ack> parsePlainAck(std::string_view text)
+{
+    Cursor cursor(text);
+    Ack ack;
+    bool type = false;
+    bool sequence = false;
+    if (!cursor.take("{"))
+        return std::nullopt;
+    for (int member = 0; member < 2; ++member) {
+        if (member > 0 && !cursor.take(","))
+            return std::nullopt;
+        if (!type && cursor.take("\"type\"")) {
+            type = cursor.take(":") && cursor.take("\"ack\"");
+            if (!type)
+                return std::nullopt;
+        } else if (!sequence && cursor.take("\"sequence\"")) {
+            sequence = cursor.take(":") && cursor.takeNumber(ack.sequence);
+            if (!sequence)
+                return std::nullopt;
+        } else {
+            return std::nullopt;
+        }
+    }
+    return cursor.take("}") && cursor.atEnd() ? std::optional(ack) : std::nullopt;
+}
 
 tl::expected<ViewerMessage, Refusal> parse(std::string_view text)
 {

@@ -1,16 +1,16 @@
 // picam.v1's text messages, as JSON. Pure functions, no state.
 //
-// The server says (µs are microseconds since the epoch, by the server's wall clock):
+// From the server (µs are microseconds since the epoch, by the server's wall clock):
 //   {"type":"hello","version":"0.1.0","instance":"pi","size":{"width":640,"height":480},"fps":30.0}
 //       first message; size and fps are what the stream is configured for
 //   {"type":"state","state":"starting"}
 //   {"type":"state","state":"streaming","source":"imx708","size":{"width":640,"height":480},"fps":30.0}
 //   {"type":"state","state":"unavailable","reason":"no camera found"}
-//       after hello and at each change; fps 0: the camera does not tell. Nothing is sent to a paused viewer for whom
-//       the camera was closed; on resume it hears "starting" again
+//       after hello and at each change; fps 0: the camera does not say. Nothing is sent to a paused viewer for whom
+//       the camera was closed; on resume it gets "starting" again
 //   {"type":"pong","t":1234.5,"server_time_us":1753786800123456}
 //       `t` as the ping had it
-// The viewer says:
+// From the viewer:
 //   {"type":"ack","sequence":4711}   this frame and all before it are done: painted, or dropped for a newer one
 //   {"type":"rate","fps":5}          no more than this, at least 0.01; 0: as many as there are
 //   {"type":"pause"}                 no frames until {"type":"resume"}; those on their way need no ack
@@ -26,6 +26,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -52,6 +53,11 @@ struct Refusal {
 };
 
 [[nodiscard]] tl::expected<ViewerMessage, Refusal> parse(std::string_view text);
+
+// What parse() makes of an acknowledgement in its usual shape: an object with the members type and sequence, once each,
+// in either order, with any white space between, written without escapes. Empty: something else, which parse() has to
+// judge. Spares the JSON tree for what a viewer says thirty times a second.
+[[nodiscard]] std::optional<Ack> parsePlainAck(std::string_view text);
 
 struct Hello {
     std::string version;

@@ -1,4 +1,4 @@
-// What both web sides ask of a request's head. Pure functions, plain C++17 (see connection.h).
+// What both servers read out of a request's head. Pure functions, plain C++17 (see connection.h).
 #pragma once
 
 #include <optional>

@@ -255,7 +255,7 @@ void HttpServer::State::Session::close(CloseCode code, std::string_view reason)
     if (ended_)
         return;
     if (stream_begun_) {
-        error_code ignored; // the watch and the write see the end, and tell
+        error_code ignored; // the read and the write see the end and report it
         stream_.socket().shutdown(asio::socket_base::shutdown_both, ignored);
         return;
     }

@@ -1,5 +1,5 @@
-// Plain HTTP on a listening unix socket: the multipart stream, /status, /metrics, /healthz, /ticket. Loop thread only.
-// The only pair that includes Boost.Beast. Reads no request bodies.
+// HttpServer answers plain HTTP on a listening unix socket: the multipart stream, /status, /metrics, /healthz, /ticket.
+// Loop thread only. The only pair that includes Boost.Beast. It does not read request bodies.
 #pragma once
 
 #include "core/base/error.h"

@@ -4,8 +4,8 @@
 
 #include "core/base/log.h"
 #include "streamd/viewers/connection.h"
+#include "streamd/web/frame_socket.h"
 
-#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <memory>
 #include <string>
@@ -17,18 +17,16 @@
 
 namespace picam::websocket {
 
-namespace asio = boost::asio;
 namespace ws = websocketpp;
-using boost::system::error_code;
 
-// websocketpp's socket policy for any stream socket: ours is a unix socket.
+// websocketpp's socket policy: a unix socket, which frames use past the library.
 class SocketConnection : public std::enable_shared_from_this<SocketConnection> {
 public:
     using type = SocketConnection;
     using ptr = std::shared_ptr<type>;
     using io_service_ptr = asio::io_context *;
     using strand_ptr = std::shared_ptr<asio::io_service::strand>;
-    using socket_type = asio::generic::stream_protocol::socket;
+    using socket_type = FrameSocket;
 
     ptr get_shared() { return shared_from_this(); }
     static bool is_secure() { return false; }
@@ -58,18 +56,8 @@ protected:
     void set_uri(const ws::uri_ptr &) {}
     void pre_init(const ws::transport::asio::socket::init_handler &done) { done({}); }
     void post_init(const ws::transport::asio::socket::init_handler &done) { done({}); }
-    error_code cancel_socket()
-    {
-        error_code error;
-        socket_->cancel(error);
-        return error;
-    }
-    void async_shutdown(const ws::transport::asio::socket::shutdown_handler &done)
-    {
-        error_code error;
-        socket_->shutdown(socket_type::shutdown_both, error);
-        done(error);
-    }
+    error_code cancel_socket() { return socket_->cancel(); }
+    void async_shutdown(const ws::transport::asio::socket::shutdown_handler &done) { done(socket_->shutdown()); }
     static ws::lib::error_code get_ec() { return {}; }
 
 private:

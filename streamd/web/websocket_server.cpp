@@ -7,6 +7,7 @@
 #include "streamd/web/websocket_config.h"
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <set>
 #include <utility>
 
@@ -14,7 +15,6 @@ namespace picam {
 
 namespace asio = boost::asio;
 namespace ws = websocketpp;
-using boost::system::error_code;
 
 namespace {
 
@@ -28,7 +28,6 @@ constexpr std::string_view kTicketPrefix = "picam.ticket.";
 using websocket::Config;
 using Server = ws::server<Config>;
 using Connection = Server::connection_ptr;
-using Message = Config::message_type;
 using MessagePtr = Server::message_ptr;
 namespace opcode = ws::frame::opcode;
 namespace status_code = ws::http::status_code;
@@ -39,33 +38,58 @@ void appendBigEndian(std::string &to, std::uint64_t value)
         to += static_cast<char>(static_cast<unsigned char>(value >> (shift - 8)));
 }
 
-// A message that is ready for the wire, whoever gets it: send() then neither copies nor frames.
-std::shared_ptr<Message> prepare(const StreamFrame &frame, WireFormat format)
+// A WebSocket message with a frame, whoever gets it.
+struct WireMessage {
+    std::string head; // of the WebSocket message, and picam.v1's
+    std::string text; // where the payload is not the JPEG itself
+};
+
+std::shared_ptr<const WireMessage> prepare(const StreamFrame &frame, WireFormat format)
 {
     const auto op = format == WireFormat::kBase64 ? opcode::text : opcode::binary;
-    auto message = std::make_shared<Message>(Message::con_msg_man_ptr(), op, 0);
+    auto message = std::make_shared<WireMessage>();
     std::string prefix;
     if (format == WireFormat::kBase64)
-        message->get_raw_payload() = base64(frame.jpeg, frame.bytes);
-    else
-        message->set_payload(frame.jpeg, frame.bytes);
+        message->text = base64(frame.jpeg, frame.bytes);
     if (format == WireFormat::kV1) {
         appendBigEndian(prefix, frame.sequence);
         appendBigEndian(prefix, static_cast<std::uint64_t>(frame.captured_wall.count()));
     }
-    const std::uint64_t size = prefix.size() + message->get_payload().size();
+    const std::uint64_t size = prefix.size() + (message->text.empty() ? frame.bytes : message->text.size());
     const ws::frame::basic_header basic(op, size, true, false);
     const ws::frame::extended_header extended(size);
-    message->set_header(ws::frame::prepare_header(basic, extended) + prefix);
-    message->set_prepared(true);
+    message->head = ws::frame::prepare_header(basic, extended) + prefix;
     return message;
 }
+
+class Session;
+
+// Reports written frames to their sessions in the next turn of the loop, all together: one posted handler for all
+// viewers.
+class WrittenFrames : public std::enable_shared_from_this<WrittenFrames> {
+public:
+    explicit WrittenFrames(asio::io_context &context) : context_(context) {}
+    void add(std::weak_ptr<Session> session)
+    {
+        sessions_.push_back(std::move(session));
+        if (sessions_.size() == 1)
+            asio::post(context_, [self = shared_from_this()] { self->notify(); });
+    }
+
+private:
+    void notify();
+
+    asio::io_context &context_;
+    std::vector<std::weak_ptr<Session>> sessions_;
+};
 
 // One connection, from its acceptance to its end.
 class Session : public ViewerConnection, public std::enable_shared_from_this<Session> {
 public:
-    Session(Connection connection, ViewerHost &host, Tickets &tickets, const std::vector<std::string> &origins)
-        : connection_(std::move(connection)), host_(host), tickets_(tickets), origins_(origins)
+    Session(Connection connection, ViewerHost &host, Tickets &tickets, const std::vector<std::string> &origins,
+            std::shared_ptr<WrittenFrames> written)
+        : connection_(std::move(connection)), host_(host), tickets_(tickets), origins_(origins),
+          written_(std::move(written))
     {
     }
 
@@ -75,6 +99,10 @@ public:
     void pinged()
     {
         withViewer([](ViewerEvents &viewer) { viewer.onPing(); });
+    }
+    void frameWritten()
+    {
+        withViewer([](ViewerEvents &viewer) { viewer.onFrameWritten(); });
     }
     void pong()
     {
@@ -86,7 +114,7 @@ public:
     void sendText(const std::string &message) override { (void)connection_->send(message, opcode::text); }
     void ping() override
     {
-        ws::lib::error_code ignored; // an ended connection tells by itself
+        ws::lib::error_code ignored; // the end of a connection is reported by its handlers
         connection_->ping("", ignored);
     }
     void close(CloseCode code, std::string_view reason) override
@@ -96,25 +124,6 @@ public:
     }
 
 private:
-    // Rides on a message that is being sent: dies when the last byte is written, or with the connection.
-    struct Flight {
-        FramePtr frame;
-        std::shared_ptr<Message> message;
-        std::weak_ptr<Session> session;
-
-        Flight(FramePtr f, std::shared_ptr<Message> m, std::weak_ptr<Session> s)
-            : frame(std::move(f)), message(std::move(m)), session(std::move(s))
-        {
-        }
-        Flight(const Flight &) = delete;
-        Flight &operator=(const Flight &) = delete;
-        ~Flight()
-        {
-            if (const auto alive = session.lock())
-                alive->withViewer([](ViewerEvents &viewer) { viewer.onFrameWritten(); });
-        }
-    };
-
     template <class Call>
     void withViewer(Call call)
     {
@@ -128,6 +137,7 @@ private:
     ViewerHost &host_;
     Tickets &tickets_;
     const std::vector<std::string> &origins_;
+    const std::shared_ptr<WrittenFrames> written_;
     std::shared_ptr<void> admission_;
     std::shared_ptr<ViewerEvents> viewer_;
     WireFormat format_ = WireFormat::kBase64;
@@ -183,6 +193,10 @@ bool Session::accept()
 
 void Session::open()
 {
+    connection_->get_raw_socket().interceptTexts([weak = weak_from_this()](std::string_view text) {
+        if (const auto self = weak.lock())
+            self->withViewer([text](ViewerEvents &viewer) { viewer.onText(text); });
+    });
     viewer_ = host_.join(shared_from_this(), format_, max_fps_);
 }
 
@@ -199,19 +213,33 @@ void Session::receive(const MessagePtr &message)
 void Session::end()
 {
     admission_.reset();
+    connection_->get_raw_socket().dropWaiting();
     if (const auto viewer = std::exchange(viewer_, nullptr))
         viewer->onClosed();
 }
 
 void Session::sendFrame(const FramePtr &frame, WireFormat format)
 {
+    if (connection_->get_state() != ws::session::state::open)
+        return; // its end is reported by its handlers
     auto &prepared = frame->prepared[static_cast<std::size_t>(format)];
     if (!prepared)
         prepared = prepare(*frame, format);
-    auto message = std::const_pointer_cast<Message>(std::static_pointer_cast<const Message>(prepared));
-    const auto flight = std::make_shared<Flight>(frame, std::move(message), weak_from_this());
-    if (connection_->send(MessagePtr(flight, flight->message.get())))
-        flight->session.reset(); // not open: its end is told elsewhere
+    const auto &message = *static_cast<const WireMessage *>(prepared.get());
+    const asio::const_buffer payload = message.text.empty()
+                                           ? asio::const_buffer(frame->jpeg, frame->bytes)
+                                           : asio::const_buffer(message.text.data(), message.text.size());
+    const websocket::FrameSocket::Buffers buffers{asio::const_buffer(message.head.data(), message.head.size()),
+                                                  payload};
+    if (connection_->get_raw_socket().sendFrame(buffers, [self = shared_from_this(), frame] { self->frameWritten(); }))
+        written_->add(weak_from_this());
+}
+
+void WrittenFrames::notify()
+{
+    for (const auto &weak : std::exchange(sessions_, {}))
+        if (const auto session = weak.lock())
+            session->frameWritten();
 }
 
 } // namespace
@@ -219,7 +247,8 @@ void Session::sendFrame(const FramePtr &frame, WireFormat format)
 class WebSocketServer::State : public std::enable_shared_from_this<State> {
 public:
     State(asio::io_context &context, ViewerHost &host, Tickets &tickets, std::vector<std::string> origins)
-        : host_(host), tickets_(tickets), origins_(std::move(origins))
+        : host_(host), tickets_(tickets), origins_(std::move(origins)),
+          written_(std::make_shared<WrittenFrames>(context))
     {
         server_.init_asio(&context);
         server_.set_open_handshake_timeout(kHandshakeTimeout.count());
@@ -259,8 +288,8 @@ private:
         const auto connection = server_.get_connection();
         if (!connection)
             return;
-        connection->get_raw_socket() = std::move(socket);
-        const auto session = std::make_shared<Session>(connection, host_, tickets_, origins_);
+        connection->get_raw_socket().assign(std::move(socket));
+        const auto session = std::make_shared<Session>(connection, host_, tickets_, origins_, written_);
         sessions_.insert(session);
         // The connection outlives neither: it is asked only while the session is in the set.
         const std::weak_ptr<Session> weak = session;
@@ -302,6 +331,7 @@ private:
     ViewerHost &host_;
     Tickets &tickets_;
     const std::vector<std::string> origins_;
+    const std::shared_ptr<WrittenFrames> written_;
     Server server_;
     std::unique_ptr<Listener> listener_;
     std::set<std::shared_ptr<Session>> sessions_;

@@ -1,6 +1,8 @@
-// WebSocket viewers on a listening unix socket. Loop thread only. The only pair that includes websocketpp, whose
-// headers are no C++20: this header and all that its unit includes are plain C++17.
-// Checks the handshake, carries messages, makes and shares the prepared form of each frame; decides nothing about them.
+// WebSocketServer accepts WebSocket viewers on a listening unix socket. Loop thread only. The only pair that includes
+// websocketpp, whose headers do not compile as C++20: this header and all that its unit includes are plain C++17.
+// It checks the handshake, carries messages and packs frames; which frame a viewer gets is the viewer's decision. The
+// library does the handshake and the control messages; frames, and short messages of clients, go past it
+// (frame_socket.h).
 #pragma once
 
 #include "core/base/error.h"

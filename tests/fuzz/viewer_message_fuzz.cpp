@@ -1,4 +1,5 @@
-// What a picam.v1 viewer says: parsed, and answered where it is a ping.
+// What a picam.v1 viewer says: parsed, and answered where it is a ping. The short way for acknowledgements has to agree
+// with the long one.
 #include "streamd/viewers/viewer_protocol.h"
 
 #include <string_view>
@@ -6,7 +7,13 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char *data, std::size_t bytes)
 {
-    const auto message = picam::protocol::parse({reinterpret_cast<const char *>(data), bytes});
+    const std::string_view text(reinterpret_cast<const char *>(data), bytes);
+    const auto message = picam::protocol::parse(text);
+    if (const auto plain = picam::protocol::parsePlainAck(text)) {
+        const auto *ack = message ? std::get_if<picam::protocol::Ack>(&*message) : nullptr;
+        if (ack == nullptr || ack->sequence != plain->sequence)
+            __builtin_trap();
+    }
     if (!message)
         return 0;
     if (const auto *ping = std::get_if<picam::protocol::Ping>(&*message))

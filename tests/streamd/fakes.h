@@ -7,6 +7,8 @@
 #include "streamd/viewers/connection.h"
 
 #include <algorithm>
+#include <deque>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -14,18 +16,28 @@
 
 namespace picam::testing {
 
-// A clock that stands until the test moves it.
+// A clock that stands until the test moves it. What is posted waits for run(), as it waits for a loop's next turn.
 class FakeScheduler : public Scheduler {
 public:
     [[nodiscard]] std::chrono::steady_clock::time_point now() const override { return now_; }
     [[nodiscard]] std::unique_ptr<Timer> makeTimer() override { return std::make_unique<FakeTimer>(*this); }
-    void post(std::function<void()> work) override { work(); }
+    void post(std::function<void()> work) override { posted_.push_back(std::move(work)); }
 
+    // Does what was posted, and what that posts.
+    void run()
+    {
+        while (!posted_.empty()) {
+            const auto work = std::move(posted_.front());
+            posted_.pop_front();
+            work();
+        }
+    }
     // Moves the clock, stopping at each timer that is due on the way.
     void pass(std::chrono::steady_clock::duration time)
     {
         const auto end = now_ + time;
         while (true) {
+            run();
             const auto next = std::min_element(timers_.begin(), timers_.end(),
                                                [](const auto *a, const auto *b) { return a->due < b->due; });
             if (next == timers_.end() || (*next)->due > end)
@@ -65,6 +77,7 @@ private:
 
     std::chrono::steady_clock::time_point now_{std::chrono::hours(1)};
     std::vector<FakeTimer *> timers_;
+    std::deque<std::function<void()>> posted_;
 };
 
 class FakeSwitch : public CameraSwitch {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <random>
 
 namespace picam::protocol {
 namespace {
@@ -31,6 +32,76 @@ TEST(ViewerProtocol, KnowsItsMessages)
     parsedAs<Resume>(R"( {"more":[1,{"a":2}],"type":"resume"} )");
     EXPECT_EQ(parsedAs<Ping>(R"({"type":"ping","t":1234.5})").t, "1234.5");
     EXPECT_EQ(parsedAs<Ping>(R"({"type":"ping","t":-7})").t, "-7");
+}
+
+TEST(ViewerProtocol, APlainAcknowledgementIsReadTheShortWay)
+{
+    for (const char *text : {R"({"type":"ack","sequence":4711})", R"({"sequence":4711,"type":"ack"})",
+                             " {\t\"type\" :\r\n\"ack\" , \"sequence\"\t: 4711 } ",
+                             R"({"type":"ack","sequence":18446744073709551615})", R"({"type":"ack","sequence":1})"}) {
+        const auto plain = parsePlainAck(text);
+        ASSERT_TRUE(plain) << text;
+        EXPECT_EQ(plain->sequence, parsedAs<Ack>(text).sequence) << text;
+    }
+}
+
+TEST(ViewerProtocol, WhatIsNoPlainAcknowledgementIsLeftToTheParser)
+{
+    for (const char *text : {"",
+                             "{",
+                             "{}",
+                             "[]",
+                             R"({"type":"ack"})",
+                             R"({"sequence":1})",
+                             R"({"type":"ack","sequence":0})",
+                             R"({"type":"ack","sequence":01})",
+                             R"({"type":"ack","sequence":-1})",
+                             R"({"type":"ack","sequence":1.0})",
+                             R"({"type":"ack","sequence":1e3})",
+                             R"({"type":"ack","sequence":18446744073709551616})",
+                             R"({"type":"ack","sequence":"1"})",
+                             R"({"type":"ack","sequence":1,"more":2})",
+                             R"({"type":"ack","sequence":1,"sequence":2})",
+                             R"({"type":"ack","type":"ack"})",
+                             R"({"type":"ack","sequence":1}x)",
+                             R"({"type":"ack","sequence":1)",
+                             R"({"type":"ack" "sequence":1})",
+                             R"({"type":"ack","sequence":1,})",
+                             R"({,"type":"ack","sequence":1})",
+                             R"({"type":"pause","sequence":1})",
+                             R"({"type":"ack","sequence": })",
+                             R"({"type":"ac\u006b","sequence":1})",
+                             R"({"type":"ack","sequence":+1})",
+                             "{\"type\":\"ack\",\v\"sequence\":1}",
+                             "\xef\xbb\xbf{\"type\":\"ack\",\"sequence\":1}"})
+        EXPECT_FALSE(parsePlainAck(text)) << text;
+}
+
+// All that a few random changes make of an acknowledgement: where the short way answers, the parser says the same.
+TEST(ViewerProtocol, BothWaysOfReadingAnAcknowledgementAgree)
+{
+    std::mt19937 random(7);
+    const std::string alphabet = "{}[]\",:\\ \t\n0123456789eE+-.acktypesqun\xc3\xa9";
+    int plain_ones = 0;
+    for (int i = 0; i < 50000; ++i) {
+        std::string text = i % 2 == 0 ? R"({"type":"ack","sequence":4711})" : R"({ "sequence" : 90 , "type" : "ack" })";
+        for (auto changes = random() % 3; changes > 0; --changes) {
+            const auto at = random() % text.size();
+            const char with = alphabet[random() % alphabet.size()];
+            if (random() % 2 == 0)
+                text[at] = with;
+            else
+                text.insert(at, 1, with);
+        }
+        const auto plain = parsePlainAck(text);
+        if (!plain)
+            continue;
+        ++plain_ones;
+        const auto message = parse(text);
+        ASSERT_TRUE(message && std::holds_alternative<Ack>(*message)) << text;
+        ASSERT_EQ(std::get<Ack>(*message).sequence, plain->sequence) << text;
+    }
+    EXPECT_GT(plain_ones, 10000);
 }
 
 struct Bad {

@@ -3,9 +3,11 @@
 #include "streamd/web/base64.h"
 #include "tests/streamd/raw_client.h"
 
+#include <algorithm>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <random>
+#include <vector>
 
 namespace picam {
 namespace {
@@ -401,6 +403,68 @@ TEST_F(WebSocketServerTest, AViewerThatDoesNotReadDelaysNobodyAndGetsTheNewest)
     EXPECT_EQ(readFrame(*stuck, kBinary).payload[0], 1);
     EXPECT_EQ(readFrame(*stuck, kBinary).payload[0], static_cast<char>(last->sequence)) << "nothing old waits";
     EXPECT_TRUE(served.until([this] { return served.values().sent == 22; }));
+}
+
+TEST_F(WebSocketServerTest, WhatTheServerSaysComesBetweenFramesNeverWithinOne)
+{
+    const auto client = connect(handshake("/stream", kV1), 4096);
+    EXPECT_THAT(readFrame(*client, kText).payload, HasSubstr("hello"));
+    constexpr std::size_t kBytes = 300000; // more than all buffers on the way
+    ASSERT_TRUE(served.untilViewers(1));
+    for (int i = 1; i <= 3; ++i) {
+        served.publish(kBytes);
+        client->send(rawFrame(0x80 | kPing, "there?") + text(R"({"type":"ping","t":7})"));
+        // Both are answered while the frame still waits for room.
+        ASSERT_TRUE(served.until([&] { return served.values().sent + 1 == static_cast<std::uint64_t>(i); }));
+        std::vector<int> opcodes;
+        while (std::count(opcodes.begin(), opcodes.end(), kBinary) < 1 ||
+               std::count(opcodes.begin(), opcodes.end(), kPong) < 1 || opcodes.size() < 3) {
+            const auto frame = readFrame(*client);
+            ASSERT_NE(frame.opcode, 0);
+            if (frame.opcode == kBinary) {
+                EXPECT_EQ(frame.payload.size(), 16 + kBytes);
+                EXPECT_EQ(frame.payload.substr(16), std::string(kBytes, frame.payload.back()));
+            }
+            if (frame.opcode == kText && frame.payload.find("pong") == std::string::npos)
+                continue;
+            opcodes.push_back(frame.opcode);
+        }
+        client->send(text("{\"type\":\"ack\",\"sequence\":" + std::to_string(i) + "}"));
+    }
+}
+
+TEST_F(WebSocketServerTest, WhatAClientSaysBehindItsRequestWithoutWaitingIsHeard)
+{
+    const auto client =
+        connect(handshake("/stream", kV1) + text(R"({"type":"pause"})") + text(R"({"type":"ping","t":1})"));
+    EXPECT_THAT(readFrame(*client, kText).payload, HasSubstr("hello"));
+    while (!::testing::Test::HasFailure()) {
+        const auto said = readFrame(*client, kText).payload;
+        if (said.find("pong") != std::string::npos)
+            break;
+    }
+    EXPECT_TRUE(served.until([this] { return served.values().paused == 1; }));
+    client->send(text(R"({"type":"resume"})"));
+    EXPECT_TRUE(served.until([this] { return served.values().paused == 0; }));
+}
+
+TEST_F(WebSocketServerTest, MessagesAreHeardHoweverTheyAreCutAndInTheirOrder)
+{
+    const auto client = connect(handshake("/stream", kV1));
+    EXPECT_THAT(readFrame(*client, kText).payload, HasSubstr("hello"));
+    const std::string odd = text(R"({"type":"ping","t":2,"more":")" + std::string(200, 'x') + "\"}");
+    const std::string all = text(R"({"type":"ping","t":1})") + odd + text(R"({"type":"ping","t":3,"more":"Ã¼"})") +
+                            text(R"({"type":"ping","t":4})");
+    EXPECT_TRUE(client->sendByteByByte(all.substr(0, 40)));
+    EXPECT_TRUE(client->send(all.substr(40)));
+    for (int wanted = 1; wanted <= 4;) {
+        const auto said = readFrame(*client, kText).payload;
+        ASSERT_FALSE(said.empty());
+        if (said.find("pong") == std::string::npos)
+            continue;
+        EXPECT_THAT(said, HasSubstr("\"t\":" + std::to_string(wanted)));
+        ++wanted;
+    }
 }
 
 TEST_F(WebSocketServerTest, ViewersThatComeAndGoLeaveNothing)
