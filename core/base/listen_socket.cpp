@@ -67,12 +67,13 @@ Expected<ListenSocket> ListenSocket::open(const std::string &path, bool non_bloc
     // Nobody can connect before listen(), so the mode is right before it matters.
     if (::bind(fd.get(), reinterpret_cast<const sockaddr *>(&address), sizeof(address)) != 0)
         return failErrno(ErrorKind::kIo, fmt::format("cannot make the socket {}", path), errno);
-    if (::chmod(path.c_str(), 0660) != 0 || ::lstat(path.c_str(), &status) != 0 || ::listen(fd.get(), kBacklog) != 0) {
+    FileDescriptor name(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    if (!name || ::chmod(path.c_str(), 0660) != 0 || ::listen(fd.get(), kBacklog) != 0) {
         const int error = errno;
         ::unlink(path.c_str());
         return failErrno(ErrorKind::kIo, fmt::format("cannot listen on {}", path), error);
     }
-    return ListenSocket(std::move(fd), path, static_cast<unsigned long>(status.st_ino));
+    return ListenSocket(std::move(fd), std::move(name), path);
 }
 
 ListenSocket::~ListenSocket()
@@ -82,8 +83,10 @@ ListenSocket::~ListenSocket()
         return;
     // A successor may have put its own socket there already, or be about to: it waits for the lock.
     const FileDescriptor folder = lockFolderOf(path_);
-    struct stat status {};
-    if (::lstat(path_.c_str(), &status) == 0 && static_cast<unsigned long>(status.st_ino) == inode_)
+    struct stat ours {};
+    struct stat there {};
+    if (::fstat(name_.get(), &ours) == 0 && ::lstat(path_.c_str(), &there) == 0 && ours.st_ino == there.st_ino &&
+        ours.st_dev == there.st_dev)
         ::unlink(path_.c_str());
 }
 

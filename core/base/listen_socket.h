@@ -20,7 +20,7 @@ public:
     ListenSocket(const ListenSocket &) = delete;
     ListenSocket &operator=(const ListenSocket &) = delete;
     ListenSocket(ListenSocket &&other) noexcept
-        : fd_(std::move(other.fd_)), path_(std::exchange(other.path_, {})), inode_(other.inode_)
+        : fd_(std::move(other.fd_)), name_(std::move(other.name_)), path_(std::exchange(other.path_, {}))
     {
     }
     ListenSocket &operator=(ListenSocket &&other) = delete;
@@ -31,14 +31,14 @@ public:
     [[nodiscard]] int release() { return fd_.release(); }
 
 private:
-    ListenSocket(FileDescriptor fd, std::string path, unsigned long inode)
-        : fd_(std::move(fd)), path_(std::move(path)), inode_(inode)
+    ListenSocket(FileDescriptor fd, FileDescriptor name, std::string path)
+        : fd_(std::move(fd)), name_(std::move(name)), path_(std::move(path))
     {
     }
 
     FileDescriptor fd_;
-    std::string path_; // empty: moved from
-    unsigned long inode_ = 0;
+    FileDescriptor name_; // the file of that name (O_PATH): while it is open its inode's number stays its own
+    std::string path_;    // empty: moved from
 };
 
 } // namespace picam
