@@ -1,5 +1,5 @@
-// The EXIF of a still (CIPA DC-008): when and how it was taken, as far as the camera says. The pixels are upright, so
-// the orientation always is. Pure functions, any thread.
+// The EXIF of a still (CIPA DC-008): when and how it was taken, as far as the camera reports it. The pixels are
+// upright, and so is the orientation. Pure functions, any thread.
 #pragma once
 
 #include "core/base/thread_annotations.h"

@@ -1,6 +1,6 @@
-// FastCGI requests to handler and back. A few threads accept; each request is handled where it was accepted. libfcgi
-// parses the request once request_records.h has it whole; the answer goes out as FastCGI records in one gathered
-// write, past libfcgi's 8 KB buffer.
+// FcgiServer passes FastCGI requests to a handler and sends its answers. A few threads accept; each request is handled
+// by the thread that accepted it. libfcgi parses a request once request_records.h has received it whole; the answer is
+// sent as FastCGI records in one gathered write, past libfcgi's 8 KB buffer.
 #pragma once
 
 #include "core/base/error.h"

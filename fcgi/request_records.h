@@ -1,5 +1,5 @@
-// A FastCGI request taken off its connection whole, and looked at before libfcgi parses it: libfcgi believes each
-// length that a peer claims (it ends the process when there is not that much memory) and waits for each byte anew.
+// RequestRecords receives a FastCGI request whole and checks it before libfcgi parses it: libfcgi trusts each length
+// that a peer claims (it aborts when there is not that much memory), and its deadline starts anew with each byte.
 #pragma once
 
 #include "core/base/error.h"

@@ -1,4 +1,4 @@
-// The HTTP answer to a request for a still: status and headers as CGI wants them. Pure; any thread.
+// The HTTP response to a request for a still: status and headers as CGI requires them. Pure; any thread.
 #pragma once
 
 #include "core/base/error.h"

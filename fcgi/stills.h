@@ -1,5 +1,5 @@
-// Which picture a request gets: a capture of our own, the stream's newest frame, or another worker's picture.
-// get() may be called from any thread, by many at once.
+// Stills chooses the picture that answers a request: a capture of our own, the stream's newest frame, or another
+// worker's picture. get() may be called from any thread, by many at once.
 #pragma once
 
 #include "core/base/settings.h"

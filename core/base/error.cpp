@@ -31,31 +31,4 @@ int httpStatus(ErrorKind kind) noexcept
     return 500;
 }
 
-std::string_view kindName(ErrorKind kind) noexcept
-{
-    switch (kind) {
-    case ErrorKind::kSetting:
-        return "setting";
-    case ErrorKind::kIo:
-        return "io";
-    case ErrorKind::kCorrupt:
-        return "corrupt";
-    case ErrorKind::kNoCamera:
-        return "no_camera";
-    case ErrorKind::kCameraBusy:
-        return "camera_busy";
-    case ErrorKind::kCameraFailed:
-        return "camera_failed";
-    case ErrorKind::kStalled:
-        return "stalled";
-    case ErrorKind::kUnsupported:
-        return "unsupported";
-    case ErrorKind::kTimeout:
-        return "timeout";
-    case ErrorKind::kInterrupted:
-        return "interrupted";
-    }
-    return "unknown";
-}
-
 } // namespace picam

@@ -1,5 +1,5 @@
-// What can go wrong, as a value: a kind that decides how the web answers, and one sentence for a person.
-// Constructors cannot fail; create() and everything that touches the world returns Expected.
+// Error is what went wrong, as a value: a kind, which decides the HTTP status, and one sentence for a person.
+// Constructors cannot fail; create() and everything that uses the operating system return Expected. Any thread.
 #pragma once
 
 #include <cstdint>
@@ -41,8 +41,5 @@ using Expected = tl::expected<T, Error>;
 
 // The one table from an error to an HTTP status (503 for all that a camera may recover from).
 [[nodiscard]] int httpStatus(ErrorKind kind) noexcept;
-
-// "camera_busy", "stalled" …: for /status, `state` messages and logs.
-[[nodiscard]] std::string_view kindName(ErrorKind kind) noexcept;
 
 } // namespace picam

@@ -1,5 +1,5 @@
-// One line an event, to standard error: with journald's priority in front when the journal reads it, with the
-// time in front when a person does. Any thread. The level is set once, from the settings.
+// The log: one line an event, to standard error, with journald's priority in front when the journal reads it, else
+// with the time. Any thread. The level is set once, from the settings. It neither buffers nor rotates.
 #pragma once
 
 #include <cstdint>

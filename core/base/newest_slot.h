@@ -1,5 +1,5 @@
-// A place for one thing, where a newer one replaces an older one: between the camera's thread, which never waits,
-// and the thread that encodes, which sleeps until there is something or it is interrupted.
+// NewestSlot is a single-element overwriting mailbox between two threads: the producer never blocks, and a newer item
+// replaces an older one; the consumer sleeps until there is an item or it is interrupted.
 #pragma once
 
 #include "core/base/thread_annotations.h"

@@ -1,4 +1,5 @@
-// What both main()s do alike: settings, log, the flags that only print, one sentence and exit 1 for an error.
+// What the main() of both programs shares: settings, log, the flags that only print, and one sentence and exit status
+// 1 for an error.
 #pragma once
 
 #include "core/base/error.h"

@@ -1,4 +1,4 @@
-// The runtime directory: made if its parent allows it, and checked, before anything is put there.
+// Prepares the runtime directory: creates it where its parent allows that, and checks it before it is used.
 #pragma once
 
 #include "core/base/error.h"

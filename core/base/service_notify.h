@@ -1,4 +1,4 @@
-// What systemd wants to hear ("READY=1"), without its library. Any thread.
+// The service manager's notification protocol (sd_notify(3)), without its library. Any thread.
 #pragma once
 
 #include <chrono>
@@ -9,7 +9,7 @@ namespace picam {
 // Sends `state` to the socket that NOTIFY_SOCKET names; does nothing where it names none.
 void notifyService(const char *state);
 
-// How often the service manager wants to hear "WATCHDOG=1" (half its limit); empty: it does not.
+// The interval in which the service manager expects "WATCHDOG=1" (half its timeout); empty: it expects none.
 [[nodiscard]] std::optional<std::chrono::milliseconds> serviceWatchdogInterval();
 
 } // namespace picam

@@ -1,4 +1,4 @@
-// Every setting of both programs, with its default. One table in settings.cpp (key, check, help) makes the TOML file,
+// Settings holds every setting of both programs, with its default. One table (settings_table.h) defines the TOML file,
 // the flags, the environment variables, --help and --print-config. Read once at the start, then constant.
 #pragma once
 

@@ -1,4 +1,4 @@
-// The table of settings: for each key its help, what is allowed, how a text becomes the value and back. Everything
+// The table of settings: for each key its help, its allowed values, and the conversion from text and back. Everything
 // that reads, prints or documents settings walks this table. Constant; any thread.
 #pragma once
 

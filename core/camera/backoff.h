@@ -1,5 +1,5 @@
-// How long to wait before the next try: doubling from 250 ms to 10 s, with jitter, so that several programs that
-// lost one camera do not come back in step. Pure logic.
+// Backoff gives the time to wait before the next try: doubling from 250 ms to 10 s, with jitter, so that several
+// programs that lost one camera do not try in step. Pure logic.
 #pragma once
 
 #include <algorithm>

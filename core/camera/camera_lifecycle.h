@@ -1,5 +1,5 @@
 // CameraLifecycle is the state machine of the camera in one process: when to lock, open, close, try again and give up.
-// Pure logic: CameraController does what it says, tells it what came of it, and passes the time. Owned by one thread.
+// Pure logic: CameraController carries out its steps, reports the results to it, and passes the time. One thread.
 #pragma once
 
 #include "core/base/error.h"
@@ -66,7 +66,7 @@ public:
     static constexpr int kMaxStalls = 4;
     // Another process may hold the camera this long before that is reported.
     static constexpr std::chrono::milliseconds kBusyReportDelay{1500};
-    // A holder that releases the camera says so, unless it was killed: the lock is tried this often all the same.
+    // A holder signals its release of the camera, unless it was killed: the lock is tried this often all the same.
     static constexpr std::chrono::milliseconds kLockPoll{500};
 
     // `stall_timeout`: a camera that gives no frame this long, or for two intervals if that is longer, hangs. `seed`:

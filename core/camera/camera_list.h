@@ -1,4 +1,4 @@
-// What --list-cameras prints: the ids that camera.id chooses from.
+// The output of --list-cameras: the ids that camera.id chooses from.
 #pragma once
 
 #include "core/base/error.h"

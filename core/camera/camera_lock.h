@@ -1,5 +1,5 @@
-// The camera lock: flock() on a file in the runtime directory, held exactly while this process has the camera open.
-// The kernel drops it with the process, however that ends; the file itself is never removed.
+// CameraLock is flock() on a file in the runtime directory, held exactly while this process has the camera open. The
+// kernel releases it with the process, however that ends; the file itself is never removed.
 #pragma once
 
 #include "core/base/error.h"

@@ -1,5 +1,5 @@
-// Buffers shared with the kernel's drivers: allocated from a dma_heap whose memory the CPU reads at full speed, mapped
-// once, and bracketed with the cache maintenance that reading them needs. Any thread; a mapping is constant.
+// Buffers shared with the kernel's drivers: allocated from a dma_heap whose memory the processor reads at full speed,
+// mapped once, and bracketed with the cache maintenance that reading requires. Any thread; a mapping is constant.
 #pragma once
 
 #include "core/base/error.h"

@@ -1,5 +1,5 @@
-// The thread of a source that has no hardware to keep the rate: calls back at each frame's time, without drift.
-// start(), setRate() and stop() belong to the source's owner; the callback runs in the clock's thread.
+// FrameClock is the thread of a source without hardware that keeps the rate: it calls back at each frame's time,
+// without drift. start(), setRate() and stop() belong to the source's owner; the callback runs in the clock's thread.
 #pragma once
 
 #include "core/base/thread_annotations.h"

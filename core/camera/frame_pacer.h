@@ -1,4 +1,4 @@
-// Lets through so many frames a second and drops the rest, by the frames' own capture times. Pure logic.
+// FramePacer drops frames to keep a rate, evenly by the frames' own capture times. Pure logic.
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// What picam asks of libcamera and what its answers mean: formats, sizes, orientation, colours, planes, metadata.
-// Everything that differs between libcamera's versions is here. Internal to libcamera_source.cpp; no state.
+// Translation between picam and libcamera: formats, sizes, orientation, colours, planes, metadata. Everything that
+// differs between libcamera's versions is here. Part of the module (libcamera_loader.h); no state.
 #pragma once
 
 #include "core/base/error.h"

@@ -1,5 +1,5 @@
-// Loads the part of picam that links libcamera (libcamera_module.cpp) when it is first needed: libcamera and what it
-// brings take about 4 MB of a program's memory, which an idle program, or one with another source, does not pay.
+// Loads the part of picam that links libcamera (libcamera_module.cpp) when it is first needed: libcamera and its
+// dependencies take about 5 MB, which an idle program, or one with another source, does not pay.
 #pragma once
 
 #include "core/base/error.h"

@@ -1,5 +1,6 @@
-// The functions of the loadable module, by which libcamera_loader.cpp reaches libcamera_source.h. Program and module
-// are built together: kModuleVersion tells a module of another build, as an upgrade under a running program brings one.
+// The interface of the loadable module, through which libcamera_loader.cpp reaches libcamera_source.h. Program and
+// module are built together: kModuleVersion detects a module of another version, as an upgrade under a running program
+// leaves one.
 #pragma once
 
 #include "core/base/error.h"

@@ -1,6 +1,6 @@
-// One libcamera camera from acquire() to release(): configuration, buffers, requests. Internal to libcamera_source.cpp.
-// start(), setFrameRate() and stop() belong to the capture thread; frames come in libcamera's thread; a frame may be
-// recycled by any, even after stop(), which is why the session is shared by its frames.
+// LibcameraSession is one libcamera camera from acquire() to release(): configuration, buffers, requests. Part of the
+// module. start(), setFrameRate() and stop() belong to the controller's thread; frames come in libcamera's thread; a
+// frame may be recycled by any thread, even after stop(), which is why the session is shared by its frames.
 #pragma once
 
 #include "core/base/thread_annotations.h"

@@ -1,7 +1,7 @@
-// Frames from a camera that libcamera knows. The only folder of files that includes libcamera (libcamera_*), and part
-// of the module that libcamera_loader.h loads; it compiles against 0.0.3 and everything after it by looking at what the
-// headers have, never at their version. The process's one CameraManager lives from start() to stop(), so a camera that
-// nobody watches costs no thread.
+// LibcameraSource gives the frames of a camera that libcamera knows. The files libcamera_* alone include libcamera, as
+// part of the module that libcamera_loader.h loads; they compile against 0.0.3 and later by detecting what the headers
+// have, never by their version. The process's one CameraManager lives from start() to stop(), so that an idle camera
+// has no thread.
 #pragma once
 
 #include "core/camera/source.h"

@@ -178,24 +178,4 @@ void PatternCard::drawStrip(CardPixels &pixels, std::uint64_t wall_us) const
     }
 }
 
-std::optional<std::uint64_t> readStrip(const std::uint8_t *luma, std::size_t stride, Size size)
-{
-    const StripLayout layout = stripLayout(size);
-    if (layout.rows * layout.cell_height > size.height)
-        return std::nullopt;
-    const std::uint32_t top = size.height - layout.rows * layout.cell_height;
-    std::array<std::uint8_t, kStripCells / 8> bytes{};
-    for (std::uint32_t cell = 0; cell < kStripCells; ++cell) {
-        const std::size_t x = cell % layout.cells_per_row * layout.cell_width + layout.cell_width / 2;
-        const std::size_t y = top + cell / layout.cells_per_row * layout.cell_height + layout.cell_height / 2;
-        bytes.at(cell / 8) = static_cast<std::uint8_t>(bytes.at(cell / 8) << 1 | (luma[y * stride + x] >= 128 ? 1 : 0));
-    }
-    std::uint64_t wall_us = 0;
-    for (std::size_t i = 1; i <= 8; ++i)
-        wall_us = wall_us << 8 | bytes.at(i);
-    if (bytes != stripBytes(wall_us))
-        return std::nullopt;
-    return wall_us;
-}
-
 } // namespace picam

@@ -45,7 +45,4 @@ private:
     CardPixels still_;
 };
 
-// Reads the strip out of a luma plane; empty when it is not there or damaged.
-[[nodiscard]] std::optional<std::uint64_t> readStrip(const std::uint8_t *luma, std::size_t stride, Size size);
-
 } // namespace picam

@@ -1,5 +1,5 @@
-// A camera that is none: a moving test card (pattern_card.h) at the asked size and rate. A thread of its own keeps the
-// rate; when all its buffers are lent out the frame is left out, as a camera would.
+// A source without a camera: a moving test card (pattern_card.h) of the requested size and rate. A thread of its own
+// keeps the rate; while frames use all its buffers it skips frames, as a camera would.
 #pragma once
 
 #include "core/camera/source.h"

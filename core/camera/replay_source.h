@@ -1,6 +1,6 @@
-// A recording in a camera's place: a Y4M file at its own rate, or JPEGs (one, or a folder in the order of their names)
-// at the asked rate, looped. JPEGs pass as they are. The size is the recording's. Read again from the disk each time,
-// so that a file which goes away is noticed.
+// A source that plays a recording, in a loop: a Y4M file at its own rate, or JPEGs (one, or a folder in the order of
+// their names) at the requested rate. JPEGs pass unchanged. The size is the recording's. Files are read again each
+// time, so that one that disappears is noticed.
 #pragma once
 
 #include "core/camera/source.h"

@@ -1,6 +1,6 @@
-// Where frames come from: a camera, a test card or a recording, behind one interface.
-// start(), setFrameRate() and stop() are called by the one thread that owns the source; frames arrive at the sink in a
-// thread of the source's own. A source never encodes, never waits for its sink and takes no camera lock.
+// Source is the interface of everything that gives frames: a camera, a test card, a recording. start(), setFrameRate()
+// and stop() are called by the one thread that owns the source; frames arrive at the sink in a thread of the source's
+// own. A source does not encode, does not wait for its sink, and takes no camera lock.
 #pragma once
 
 #include "core/base/error.h"

@@ -1,5 +1,5 @@
-// YUV4MPEG2 files: the header and where the frames lie. Reads with pread, so a file that shrinks is an error and not a
-// signal. Used by one thread.
+// Y4mFile reads YUV4MPEG2 files: the header, and where the frames are. It reads with pread(), so that a file that
+// shrinks is an error and not a signal. One thread.
 #pragma once
 
 #include "core/base/error.h"

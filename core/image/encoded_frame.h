@@ -11,7 +11,7 @@
 
 namespace picam {
 
-// How the camera took it, as far as it says; 0: it does not.
+// The exposure, as far as the camera reports it; 0: it does not.
 struct Exposure {
     std::uint32_t time_us = 0;           // microseconds
     std::uint32_t sensitivity = 0;       // ISO

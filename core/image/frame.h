@@ -48,7 +48,7 @@ struct Plane {
 using MonotonicTime = std::chrono::steady_clock::time_point; // CLOCK_MONOTONIC
 using WallTime = std::chrono::system_clock::time_point;      // CLOCK_REALTIME
 
-// What the camera says about how it took the frame; empty where it says nothing.
+// What the camera reports about the capture of the frame; empty where it reports nothing.
 struct CaptureMetadata {
     std::optional<bool> exposure_converged;      // AE
     std::optional<bool> white_balance_converged; // AWB

@@ -1,4 +1,4 @@
-// Sizes in pixels, and the eight ways to turn a picture.
+// Sizes in pixels, and the eight orientations of a picture.
 #pragma once
 
 #include <cstdint>

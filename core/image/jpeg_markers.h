@@ -1,6 +1,6 @@
-// The outside of a JPEG (ITU-T T.81, annex B): where its parts begin and end, and whether it is one at all. For what a
-// camera or a recording gives, which may be cut short, padded or noise: every bound is checked, nothing is decoded.
-// Pure functions, any thread.
+// The structure of a JPEG (ITU-T T.81, annex B): where its segments begin and end, and whether it is a JPEG at all.
+// For what a camera or a recording gives, which may be cut short, padded or noise: every bound is checked, nothing is
+// decoded. Pure functions, any thread.
 #pragma once
 
 #include "core/base/error.h"

@@ -1,6 +1,6 @@
-// Rearranging pixels for the encoder: whatever a camera gives becomes planar 4:2:0, full range, BT.601, turned as
-// asked. The only pair that includes libyuv. One converter per thread: it keeps its buffers from frame to frame. It
-// does not encode.
+// PixelConverter rearranges pixels for the encoder: every format becomes planar 4:2:0, full range, BT.601, rotated as
+// requested. The only pair that includes libyuv. One converter per thread: it keeps its buffers from frame to frame.
+// It does not encode.
 #pragma once
 
 #include "core/base/error.h"

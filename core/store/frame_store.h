@@ -1,6 +1,6 @@
-// The newest picture, in shared memory, for every process of an instance (layout: frame_store_format.h).
-// Whoever holds the camera lock publishes; anybody reads. Neither blocks the other. All functions: any thread; no
-// member changes after open().
+// FrameStore keeps the newest pictures in shared memory for every process of an instance (layout:
+// frame_store_format.h). Whoever holds the camera lock publishes; every process reads; neither blocks the other. It
+// carries no requests (CameraRequests). All functions: any thread; no member changes after open().
 #pragma once
 
 #include "core/base/error.h"

@@ -1,5 +1,5 @@
-// The loop: one Asio io_context that one thread runs. Everything of streamd but the camera lives on it.
-// Idle, it sleeps in epoll without a timeout.
+// EventLoop is one Asio io_context that one thread runs. Everything of streamd but the camera and the encoders runs on
+// it. Idle, it sleeps in epoll without a timeout.
 #pragma once
 
 #include "streamd/loop/scheduler.h"

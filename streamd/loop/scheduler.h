@@ -1,5 +1,5 @@
-// Time as the loop's objects see it: now, later, and from another thread. EventLoop is the real one; tests turn the
-// clock by hand. Timers and now() belong to the loop thread; post() to any.
+// Scheduler is the loop's time and queue, as its objects see them: EventLoop implements it, and tests advance a fake
+// one. Timers and now() belong to the loop thread; post() to any thread.
 #pragma once
 
 #include <chrono>

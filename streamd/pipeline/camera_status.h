@@ -1,4 +1,4 @@
-// What streamd knows about the camera at a moment: told by the capture thread, kept by the hub, shown by /status.
+// CameraStatus is the state of the stream's camera: reported by the pipeline, kept by the hub, shown by /status.
 #pragma once
 
 #include "core/image/geometry.h"

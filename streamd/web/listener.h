@@ -1,5 +1,5 @@
-// Accepts the connections of one listening unix socket. Loop thread only. Both servers use it, so it is plain C++17
-// (see websocket_server.h). Closes the descriptor; does not know what the connections carry.
+// Listener accepts the connections of one listening unix socket. Loop thread only. Both servers use it, so it is plain
+// C++17 (see websocket_server.h). It closes the descriptor; it does not know what the connections carry.
 #pragma once
 
 #include "core/base/error.h"

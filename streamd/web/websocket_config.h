@@ -1,4 +1,4 @@
-// How websocketpp is set up here: on unix sockets, one thread, no log, version 13 only. Internal to
+// The configuration of websocketpp: unix sockets, one thread, no log, version 13 only. Internal to
 // websocket_server.cpp, the one unit that includes it; plain C++17 (see websocket_server.h).
 #pragma once
 

@@ -7,6 +7,7 @@
 #include "core/camera/source.h"
 #include "core/camera/y4m.h"
 #include "core/image/jpeg_encoder.h"
+#include "tests/fakes/read_strip.h"
 #include "tests/fakes/temp_dir.h"
 
 #include <algorithm>
@@ -20,6 +21,7 @@ namespace picam {
 namespace {
 
 using std::chrono::steady_clock;
+using testing::readStrip;
 using testing::TempDir;
 using namespace std::chrono_literals;
 

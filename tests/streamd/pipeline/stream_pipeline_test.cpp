@@ -125,8 +125,12 @@ protected:
 
 TEST_F(StreamPipelineTest, TouchesNothingUntilItIsWanted)
 {
+    int turns = 0;
+    ASSERT_TRUE(until([&] { return ++turns > 20; }));
+    pipeline.reset(); // its thread has run to its end
     EXPECT_TRUE(lockIsFree());
     EXPECT_EQ(opened, 0);
+    EXPECT_TRUE(sink.states.empty());
 }
 
 TEST_F(StreamPipelineTest, StreamsWhileItIsWanted)
