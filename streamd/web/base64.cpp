@@ -30,8 +30,8 @@ std::string base64(const std::uint8_t *data, std::size_t bytes)
     const std::uint8_t *const whole_end = data + bytes / 3 * 3;
     for (; data != whole_end; data += 3, out += 4) {
         const unsigned bits = static_cast<unsigned>(data[0]) << 16U | static_cast<unsigned>(data[1]) << 8U | data[2];
-        const char *high = &kPairs.characters[static_cast<std::size_t>(2U * (bits >> 12U))];
-        const char *low = &kPairs.characters[static_cast<std::size_t>(2U * (bits & 4095U))];
+        const char *high = &kPairs.characters[2 * std::size_t{bits >> 12U}];
+        const char *low = &kPairs.characters[2 * std::size_t{bits & 4095U}];
         out[0] = high[0];
         out[1] = high[1];
         out[2] = low[0];

@@ -28,7 +28,7 @@ inline std::optional<std::uint64_t> readStrip(const std::uint8_t *luma, std::siz
         const std::size_t x = cell % in_row * width + width / 2;
         const std::size_t y = top + cell / in_row * height + height / 2;
         const unsigned bit = luma[y * stride + x] >= 128 ? 1 : 0;
-        bytes.at(cell / 8) = static_cast<std::uint8_t>(bytes.at(cell / 8) << 1U | bit);
+        bytes.at(cell / 8) = static_cast<std::uint8_t>(unsigned{bytes.at(cell / 8)} << 1U | bit);
     }
     std::uint64_t time = 0;
     std::uint8_t sum = 0;
