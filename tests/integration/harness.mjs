@@ -23,12 +23,14 @@ const kDeadlineMs = 20000;
 // Resolves with the first true value of the condition; rejects at the deadline, saying what was waited for.
 export async function waitFor(what, condition, deadlineMs = kDeadlineMs) {
   const ends = Date.now() + deadlineMs;
-  while (Date.now() < ends) {
+  for (;;) {
+    // Looked at once more when the time is over: this process may not have run meanwhile.
+    const last = Date.now() >= ends;
     const value = await condition();
     if (value) return value;
+    if (last) throw new Error(`waited ${deadlineMs} ms for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  throw new Error(`waited ${deadlineMs} ms for ${what}`);
 }
 
 export async function freePort() {

@@ -53,7 +53,7 @@ export class Machine {
       rmSync(path.join(this.root, name), { force: true });
       symlinkSync(target, path.join(this.root, name));
     };
-    for (const name of ['usr/sbin/policy-rc.d', '.picam-root']) rmSync(path.join(this.root, name), { force: true });
+    for (const name of ['usr/sbin/policy-rc.d', 'etc/dpkg/dpkg.cfg.d/picam-root', '.picam-root']) rmSync(path.join(this.root, name), { force: true });
     run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', path.join(this.folder, 'key')]);
     file('root/.ssh/authorized_keys', readFileSync(path.join(this.folder, 'key.pub')), 0o600);
     file('etc/hostname', 'camera\n');
