@@ -287,7 +287,9 @@ void CameraController::closeSource()
             session_->source->stop();
         // A frame that still waits must be recycled before its source is gone.
         bus_.clear();
-        stills_.clear();
+        // The same for stills; and whoever has not looked yet at what the source reported ends with it, not at a
+        // deadline.
+        stills_.put(fail(ErrorKind::kInterrupted, "the camera is closed"));
         session_.reset();
     }
     requests_.signal(Word::kEvent);
