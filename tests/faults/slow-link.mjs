@@ -30,6 +30,12 @@ export class SlowLink {
     this.sockets.add(from);
     from.setNoDelay(true);
     let free = performance.now(); // when the link has taken all that it was given
+    const onTheWay = [];
+    // Timers of a busy loop may go off out of order: the bytes stay in it.
+    const arrive = () => {
+      const slice = onTheWay.shift();
+      if (to.writable) to.write(slice);
+    };
     from.on('error', () => {}).on('close', () => {
       this.sockets.delete(from);
       to.destroy();
@@ -38,8 +44,9 @@ export class SlowLink {
       free = Math.max(free, performance.now());
       for (let at = 0; at < data.length; at += kSlice) {
         const slice = data.subarray(at, at + kSlice);
+        onTheWay.push(slice);
         free += slice.length / this.bytesPerMs;
-        setTimeout(() => to.writable && to.write(slice), free + this.oneWayMs - performance.now());
+        setTimeout(arrive, free + this.oneWayMs - performance.now());
       }
       from.pause();
       setTimeout(() => from.resume(), free - performance.now());
