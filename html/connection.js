@@ -1,6 +1,8 @@
 // picam.v1 over one WebSocket after another: fetches a ticket for each, reconnects with growing, jittered pauses, notices
 // a stream that stands still, and keeps the difference between the server's clock and ours. Knows nothing of pictures but
 // their bytes.
+import { Acknowledger } from './acknowledger.js';
+
 const kFrozenMs = 3000;
 const kOpenMs = 5000;
 const kPingMs = 5000;
@@ -19,10 +21,11 @@ export class Connection {
   #ping = 0;
   #lastFrame = 0;
   #streaming = false;
+  #acknowledger = new Acknowledger((message) => this.send(message));
   #offsets = []; // the newest measurements: {roundTrip, offset}, ms
   everOpened = false;
 
-  // onFrame({sequence, capturedMs, jpeg}), onHello(hello), onState(state), onLost(failures, why)
+  // onFrame({sequence, capturedMs, receivedMs, jpeg}), onHello(hello), onState(state), onLost(failures, why)
   constructor(handlers) { this.#handlers = handlers; }
 
   open() {
@@ -39,6 +42,11 @@ export class Connection {
 
   send(message) {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+  }
+
+  // The frame is painted, or dropped for a newer one: the server may send another in its place.
+  done(frame) {
+    if (frame.socket === this.#socket) this.#acknowledger.done(frame.sequence, performance.now() - frame.receivedMs);
   }
 
   // Server time minus ours in ms, from the quickest of the last pings; undefined before the first.
@@ -94,19 +102,24 @@ export class Connection {
       this.#handlers.onFrame({
         sequence: Number(view.getBigUint64(0)),
         capturedMs: Number(view.getBigUint64(8)) / 1000,
+        receivedMs: performance.now(),
+        socket: this.#socket,
         jpeg: new Uint8Array(data, kHeaderBytes),
       });
       return;
     }
     const message = JSON.parse(data);
     if (message.type === 'hello') {
+      this.#acknowledger.offered = message.ack_batch;
       this.#handlers.onHello(message);
     } else if (message.type === 'state') {
       this.#streaming = message.state === 'streaming';
+      if (this.#streaming) this.#acknowledger.fps = message.fps;
       if (this.#expects) this.#lastFrame = performance.now();
       this.#handlers.onState(message);
     } else if (message.type === 'pong') {
       const roundTrip = performance.now() - message.t;
+      this.#acknowledger.roundTrip = roundTrip;
       const middle = performance.timeOrigin + message.t + roundTrip / 2;
       this.#offsets = [...this.#offsets.slice(-9), { roundTrip, offset: message.server_time_us / 1000 - middle }];
     }
@@ -125,6 +138,7 @@ export class Connection {
   #drop() {
     clearInterval(this.#watch);
     clearTimeout(this.#ping);
+    this.#acknowledger.reset();
     const socket = this.#socket;
     this.#attempt = null;
     this.#socket = null;

@@ -2,7 +2,7 @@
 // old page; a camera's picture, the status or any other address is never touched, and never kept.
 const kCache = 'picam-shell';
 const kShell = ['/', '/stream', '/picam.css', '/icon.svg', '/manifest.webmanifest', '/still.js', '/stream.js', '/controls.js',
-  '/connection.js', '/painter.js', '/painter-worker.js', '/draw-jpeg.js', '/still-refresher.js', '/text.js', '/view.js'];
+  '/connection.js', '/acknowledger.js', '/painter.js', '/painter-worker.js', '/draw-jpeg.js', '/still-refresher.js', '/text.js', '/view.js'];
 
 self.addEventListener('install', (event) => {
   event.waitUntil(caches.open(kCache).then((cache) => cache.addAll(kShell)).then(() => self.skipWaiting()));

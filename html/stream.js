@@ -22,7 +22,7 @@ const painted = []; // the newest frames: {at, bytes, delay}
 
 const painter = new Painter(canvas, {
   onPainted(frame) {
-    connection.send({ type: 'ack', sequence: frame.sequence });
+    connection.done(frame);
     shown = frame;
     canvas.hidden = false;
     const offset = connection.clockOffset;
@@ -34,7 +34,7 @@ const painter = new Painter(canvas, {
   },
   onSkipped(frame) {
     skipped += 1;
-    connection.send({ type: 'ack', sequence: frame.sequence });
+    connection.done(frame);
   },
 });
 

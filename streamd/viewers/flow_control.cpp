@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace picam {
 
@@ -10,27 +11,40 @@ bool FlowControl::maySend(Time now) const
     return fits(trying_ ? proven_ : window_, now);
 }
 
+std::size_t FlowControl::presumedDelivered(Time now) const
+{
+    if (!shortest_)
+        return 0;
+    std::size_t count = 0;
+    while (count + 1 < batch_ && count < in_flight_.size() &&
+           now - in_flight_[count].at >= expected(in_flight_[count].bytes) + jitter_)
+        ++count;
+    return count;
+}
+
 bool FlowControl::fits(double window, Time now) const
 {
-    if (in_flight_.empty())
+    const std::size_t presumed = presumedDelivered(now);
+    if (presumed == in_flight_.size())
         return true;
     const double whole = std::floor(window);
-    const auto count = static_cast<double>(in_flight_.size());
+    const auto count = static_cast<double>(in_flight_.size() - presumed);
     if (count < whole)
         return true;
     const double part = window - whole;
     if (count > whole || part <= 0.0 || !shortest_)
         return false;
-    const auto age = std::chrono::duration<double>(now - in_flight_.front().at);
+    const auto age = std::chrono::duration<double>(now - in_flight_[presumed].at);
     return age >= (1.0 - part) * std::chrono::duration<double>(shortest_->round_trip);
 }
 
 void FlowControl::onSent(std::uint64_t sequence, std::size_t bytes, Time now)
 {
-    const bool filled = static_cast<double>(in_flight_.size() + 1) >= window_;
+    const std::size_t others = in_flight_.size() - presumedDelivered(now);
+    const bool filled = static_cast<double>(others + 1) >= window_;
     const bool trial = filled && !trying_ && window_ > proven_;
     trying_ = trying_ || trial;
-    in_flight_.push_back({sequence, bytes, now, in_flight_.empty(), filled, trial});
+    in_flight_.push_back({sequence, bytes, now, others == 0, filled, trial});
     last_sequence_ = sequence;
 }
 
@@ -38,9 +52,10 @@ void FlowControl::clear()
 {
     in_flight_.clear();
     trying_ = false;
+    batch_ = 1;
 }
 
-bool FlowControl::onAcknowledged(std::uint64_t sequence, Time now)
+bool FlowControl::onAcknowledged(std::uint64_t sequence, Time now, std::size_t batch)
 {
     if (sequence == 0 || sequence > last_sequence_)
         return false;
@@ -49,7 +64,9 @@ bool FlowControl::onAcknowledged(std::uint64_t sequence, Time now)
         return true;
 
     Sent frame{};
+    std::size_t covered = 0;
     while (!in_flight_.empty() && in_flight_.front().sequence <= sequence) {
+        ++covered;
         frame = in_flight_.front();
         if (frame.trial)
             trying_ = false;
@@ -59,7 +76,14 @@ bool FlowControl::onAcknowledged(std::uint64_t sequence, Time now)
     if (frame.sequence != sequence)
         return false; // between two that were sent: this viewer never got it
 
+    const std::size_t agreed = std::exchange(batch_, 1);
+    if (covered < agreed)
+        return true; // it waited for the next frame: its time says nothing of the link
     remember({now - frame.at, frame.bytes, now});
+    if (prompt(frame, now - frame.at))
+        batch_ = batch;
+    else if (agreed > 1)
+        return true; // was it alone in flight? Only presumed so: frames by themselves tell how slow the link is
     if (late(frame, now - frame.at)) {
         shrink(frame, now);
         return true;
@@ -105,6 +129,11 @@ FlowControl::Duration FlowControl::expected(std::size_t bytes) const
     const double ratio = static_cast<double>(bytes) / static_cast<double>(std::max<std::size_t>(shortest_->bytes, 1));
     const double factor = 1.0 + 0.5 * std::clamp(ratio - 1.0, 0.0, 2.0);
     return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(shortest_->round_trip) * factor);
+}
+
+bool FlowControl::prompt(const Sent &frame, Duration round_trip) const
+{
+    return round_trip - expected(frame.bytes) <= std::max<Duration>(kPromptJitter, 2 * jitter_);
 }
 
 bool FlowControl::late(const Sent &frame, Duration round_trip)

@@ -7,6 +7,10 @@
 // full link costs that frame a quarter of its age and not a whole one. When the round trips disagree, the trial is
 // taken back and the next one put off, each time longer; a window that was proven before shrinks below what the link
 // holds, so that its queue drains.
+// A viewer may say that it acknowledges only every few frames. Those frames are presumed delivered once they are older
+// than a round trip, so on a quick link each frame goes at once all the same. On a link that becomes slow no more go
+// than one such batch: nothing is presumed after an acknowledgement that was late, or came because the next frame did
+// not.
 #pragma once
 
 #include <chrono>
@@ -28,6 +32,7 @@ public:
     // learned from frames that were alone in flight, within these bounds.
     static constexpr std::chrono::milliseconds kMinJitter{5};
     static constexpr std::chrono::milliseconds kMaxJitter{50};
+    static constexpr std::chrono::milliseconds kPromptJitter{20}; // a display's refresh: no sign of a slow link
     static constexpr std::chrono::seconds kMinRoundTripMemory{10};
     static constexpr std::chrono::seconds kFirstHold{2};
     static constexpr std::chrono::seconds kMaxHold{32};
@@ -37,8 +42,9 @@ public:
     void onHeldBack() { held_back_ = true; }
     void onSent(std::uint64_t sequence, std::size_t bytes, Time now);
     // Acknowledges this frame and all before it (a viewer that paints only the newest acknowledges only that).
+    // `batch`, from 1: the next acknowledgement may cover so many frames.
     // False: no such frame was ever sent.
-    [[nodiscard]] bool onAcknowledged(std::uint64_t sequence, Time now);
+    [[nodiscard]] bool onAcknowledged(std::uint64_t sequence, Time now, std::size_t batch = 1);
 
     // Drops the frames in flight: they need no acknowledgement any more, and one that comes does no harm.
     void clear();
@@ -54,7 +60,7 @@ private:
         std::uint64_t sequence;
         std::size_t bytes;
         Time at;
-        bool alone;  // nothing else was in flight
+        bool alone;  // nothing else was in flight, as far as is known or presumed
         bool filled; // it filled the window: what happens to it tells whether the window is too large
         bool trial;  // … a window that is not proven
     };
@@ -66,7 +72,9 @@ private:
 
     void remember(const RoundTrip &sample);
     [[nodiscard]] Duration expected(std::size_t bytes) const;
+    [[nodiscard]] std::size_t presumedDelivered(Time now) const;
     [[nodiscard]] bool fits(double window, Time now) const;
+    [[nodiscard]] bool prompt(const Sent &frame, Duration round_trip) const;
     [[nodiscard]] bool late(const Sent &frame, Duration round_trip);
     void prove();
     void grow(Time now);
@@ -84,6 +92,7 @@ private:
     Duration hold_ = kFirstHold;
     Time shrunk_{};
     bool held_back_ = false;
+    std::size_t batch_ = 1; // frames that the next acknowledgement may cover
     Duration jitter_ = kMinJitter;
     std::optional<RoundTrip> shortest_;      // of the last kMinRoundTripMemory, or the best since
     std::optional<RoundTrip> next_shortest_; // the best since `shortest_` grew half as old as it may

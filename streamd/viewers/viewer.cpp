@@ -118,7 +118,8 @@ void Viewer::onClosed()
 
 void Viewer::handle(const protocol::Ack &ack)
 {
-    if (!flow_.onAcknowledged(ack.sequence, scheduler_.now())) {
+    const auto batch = static_cast<std::size_t>(std::min(ack.batch, protocol::kMaxAckBatch));
+    if (!flow_.onAcknowledged(ack.sequence, scheduler_.now(), batch)) {
         close(CloseCode::kPolicyViolation, "ack of a frame that was not sent");
         return;
     }

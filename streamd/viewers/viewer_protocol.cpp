@@ -24,13 +24,13 @@ const json *number(const json &message, const char *name)
     return found != message.end() && found->is_number() ? &*found : nullptr;
 }
 
-// A sequence is a whole number; JavaScript may write a large one as 1e21, which none of ours is.
-bool readSequence(const json &value, std::uint64_t &sequence)
+// A whole number from 1 up. JavaScript may write a large one as 1e21, which no sequence of ours is.
+bool readCount(const json &value, std::uint64_t &count)
 {
     if (!value.is_number_unsigned())
         return false;
-    sequence = value.get<std::uint64_t>();
-    return sequence > 0;
+    count = value.get<std::uint64_t>();
+    return count > 0;
 }
 
 json sizeJson(Size size)
@@ -84,11 +84,10 @@ std::optional<Ack> parsePlainAck(std::string_view text)
     Ack ack;
     bool type = false;
     bool sequence = false;
+    bool batch = false;
     if (!cursor.take("{"))
         return std::nullopt;
-    for (int member = 0; member < 2; ++member) {
-        if (member > 0 && !cursor.take(","))
-            return std::nullopt;
+    do {
         if (!type && cursor.take("\"type\"")) {
             type = cursor.take(":") && cursor.take("\"ack\"");
             if (!type)
@@ -97,11 +96,15 @@ std::optional<Ack> parsePlainAck(std::string_view text)
             sequence = cursor.take(":") && cursor.takeNumber(ack.sequence);
             if (!sequence)
                 return std::nullopt;
+        } else if (!batch && cursor.take("\"batch\"")) {
+            batch = cursor.take(":") && cursor.takeNumber(ack.batch);
+            if (!batch)
+                return std::nullopt;
         } else {
             return std::nullopt;
         }
-    }
-    return cursor.take("}") && cursor.atEnd() ? std::optional(ack) : std::nullopt;
+    } while (cursor.take(","));
+    return type && sequence && cursor.take("}") && cursor.atEnd() ? std::optional(ack) : std::nullopt;
 }
 
 tl::expected<ViewerMessage, Refusal> parse(std::string_view text)
@@ -118,8 +121,10 @@ tl::expected<ViewerMessage, Refusal> parse(std::string_view text)
     if (name == "ack") {
         Ack ack;
         const json *sequence = number(message, "sequence");
-        if (sequence == nullptr || !readSequence(*sequence, ack.sequence))
+        if (sequence == nullptr || !readCount(*sequence, ack.sequence))
             return refuse("ack needs the sequence of a frame");
+        if (const auto batch = message.find("batch"); batch != message.end() && !readCount(*batch, ack.batch))
+            return refuse("ack's batch is a number of frames");
         return ack;
     }
     if (name == "rate") {
@@ -150,7 +155,8 @@ std::string hello(const Hello &hello)
                  {"version", hello.version},
                  {"instance", hello.instance},
                  {"size", sizeJson(hello.size)},
-                 {"fps", hello.fps}});
+                 {"fps", hello.fps},
+                 {"ack_batch", kMaxAckBatch}});
 }
 
 std::string state(const CameraStatus &status)

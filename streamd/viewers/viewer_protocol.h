@@ -1,8 +1,8 @@
 // picam.v1's text messages, as JSON. Pure functions, no state.
 //
 // From the server (µs are microseconds since the epoch, by the server's wall clock):
-//   {"type":"hello","version":"0.1.0","instance":"pi","size":{"width":640,"height":480},"fps":30.0}
-//       first message; size and fps are what the stream is configured for
+//   {"type":"hello","version":"0.1.0","instance":"pi","size":{"width":640,"height":480},"fps":30.0,"ack_batch":4}
+//       first message; size and fps are what the stream is configured for; ack_batch: the most that `batch` may be
 //   {"type":"state","state":"starting"}
 //   {"type":"state","state":"streaming","source":"imx708","size":{"width":640,"height":480},"fps":30.0}
 //   {"type":"state","state":"unavailable","reason":"no camera found"}
@@ -12,6 +12,10 @@
 //       `t` as the ping had it
 // From the viewer:
 //   {"type":"ack","sequence":4711}   this frame and all before it are done: painted, or dropped for a newer one
+//   {"type":"ack","sequence":4711,"batch":3}
+//       … and the next acknowledgement comes with the third frame after it, or 100 ms after the first of them is done,
+//       whichever is earlier. For links whose round trip is well under a frame's interval; without it, or with 1: each
+//       frame is acknowledged
 //   {"type":"rate","fps":5}          no more than this, at least 0.01; 0: as many as there are
 //   {"type":"pause"}                 no frames until {"type":"resume"}; those on their way need no ack
 //   {"type":"resume"}
@@ -34,8 +38,11 @@
 
 namespace picam::protocol {
 
+inline constexpr std::uint64_t kMaxAckBatch = 4;
+
 struct Ack {
     std::uint64_t sequence = 0;
+    std::uint64_t batch = 1; // as the viewer says: it may be more than kMaxAckBatch, which counts as that
 };
 struct Rate {
     double fps = 0.0;
@@ -54,9 +61,9 @@ struct Refusal {
 
 [[nodiscard]] tl::expected<ViewerMessage, Refusal> parse(std::string_view text);
 
-// What parse() makes of an acknowledgement in its usual shape: an object with the members type and sequence, once each,
-// in either order, with any white space between, written without escapes. Empty: something else, which parse() has to
-// judge. Spares the JSON tree for what a viewer says thirty times a second.
+// What parse() makes of an acknowledgement in its usual shape: an object with the members type, sequence and perhaps
+// batch, once each, in any order, with any white space between, written without escapes. Empty: something else, which
+// parse() has to judge. Spares the JSON tree for what a viewer says thirty times a second.
 [[nodiscard]] std::optional<Ack> parsePlainAck(std::string_view text);
 
 struct Hello {

@@ -1,8 +1,9 @@
 // Many viewers in one process, and the least that any server can do for them.
-//   fanout_bench watch unix:PATH|tcp:PORT TARGET v1|plain VIEWERS SECONDS   viewers of a WebSocket
+//   fanout_bench watch unix:PATH|tcp:PORT TARGET v1|v1-batch|plain VIEWERS SECONDS   viewers of a WebSocket
 //   fanout_bench bare BYTES FPS VIEWERS SECONDS     a loop of bare send() calls to as many such readers
 // Prints one line of JSON. Viewers read as fast as they can; those of picam.v1 acknowledge each frame when its last
-// byte has come, and say how old it was then. `bare` gives the sender's processor time.
+// byte has come, or each third as the page does on a quick link, and say how old it was then. `bare` gives the sender's
+// processor time.
 #include <algorithm>
 #include <arpa/inet.h>
 #include <array>
@@ -54,7 +55,8 @@ struct Totals {
 // A client's side of one WebSocket: finds where messages end, keeps the first bytes of each.
 class Viewer {
 public:
-    Viewer(int fd, bool v1) : fd_(fd), v1_(v1) {}
+    // `ack_batch`: acknowledges every so many frames; 0: a viewer that is not of picam.v1.
+    Viewer(int fd, unsigned ack_batch) : fd_(fd), ack_batch_(ack_batch) {}
     [[nodiscard]] int fd() const { return fd_; }
 
     // Reads all there is; false when the server has hung up.
@@ -69,6 +71,13 @@ public:
             totals.bytes += static_cast<std::uint64_t>(got);
             take(buffer.data(), static_cast<std::size_t>(got), totals);
         }
+    }
+
+    // An acknowledgement is put off for so long and no longer.
+    void acknowledgeLate()
+    {
+        if (owed_ > 0 && Clock::now() - owed_since_ > std::chrono::milliseconds(100))
+            acknowledge(1);
     }
 
 private:
@@ -106,15 +115,29 @@ private:
         head_bytes_ = 0;
         needed_ = 2;
         extended_ = 0;
-        if (v1_ && opcode != 2)
+        if (ack_batch_ > 0 && opcode != 2)
             return;
         ++totals.frames;
-        if (!v1_)
+        if (ack_batch_ == 0)
             return;
         const auto now = std::chrono::system_clock::now().time_since_epoch();
         const auto captured = std::chrono::microseconds(bigEndian(&start_[8], 8));
         totals.ages_ms.push_back(std::chrono::duration<double, std::milli>(now - captured).count());
-        std::string ack = "{\"type\":\"ack\",\"sequence\":" + std::to_string(bigEndian(start_.data(), 8)) + "}";
+        last_ = bigEndian(start_.data(), 8);
+        if (++owed_ == 1)
+            owed_since_ = Clock::now();
+        if (owed_ >= agreed_)
+            acknowledge(ack_batch_);
+    }
+
+    void acknowledge(unsigned batch)
+    {
+        agreed_ = batch;
+        owed_ = 0;
+        std::string ack = "{\"type\":\"ack\",\"sequence\":" + std::to_string(last_);
+        if (batch > 1)
+            ack += ",\"batch\":" + std::to_string(batch);
+        ack += "}";
         // A mask of zeros leaves the text as it is.
         ack.insert(0, {'\x81', static_cast<char>(0x80 | ack.size()), '\0', '\0', '\0', '\0'});
         if (::send(fd_, ack.data(), ack.size(), MSG_NOSIGNAL) < 0 && errno != EAGAIN)
@@ -122,7 +145,11 @@ private:
     }
 
     int fd_;
-    bool v1_;
+    unsigned ack_batch_;
+    std::uint64_t last_ = 0; // the newest frame
+    unsigned agreed_ = 1;    // what the last acknowledgement said
+    unsigned owed_ = 0;      // frames that are not acknowledged, since when
+    Clock::time_point owed_since_{};
     std::array<unsigned char, 10> head_{};
     std::size_t head_bytes_ = 0;
     std::size_t needed_ = 2;
@@ -144,8 +171,14 @@ void readAll(std::vector<Viewer> &viewers, Clock::time_point ends, Totals &total
     }
     std::vector<unsigned char> buffer(256 * 1024);
     std::array<epoll_event, 256> events{};
+    auto look_again = Clock::now();
     while (Clock::now() < ends) {
         const int count = ::epoll_wait(poll_fd, events.data(), static_cast<int>(events.size()), 50);
+        if (Clock::now() >= look_again) {
+            look_again = Clock::now() + std::chrono::milliseconds(50);
+            for (Viewer &viewer : viewers)
+                viewer.acknowledgeLate();
+        }
         for (int i = 0; i < count; ++i)
             if (!viewers[events[static_cast<std::size_t>(i)].data.u64].read(buffer, totals))
                 die("a viewer was hung up on");
@@ -178,7 +211,7 @@ int connectTo(const std::string &where)
     return fd;
 }
 
-int watch(const std::string &where, const std::string &target, bool v1, int count, double seconds)
+int watch(const std::string &where, const std::string &target, unsigned ack_batch, int count, double seconds)
 {
     std::vector<Viewer> viewers;
     for (int i = 0; i < count; ++i) {
@@ -186,7 +219,7 @@ int watch(const std::string &where, const std::string &target, bool v1, int coun
         const std::string request = "GET " + target +
                                     " HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                                     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
-                                    (v1 ? "Sec-WebSocket-Protocol: picam.v1\r\n" : "") + "\r\n";
+                                    (ack_batch > 0 ? "Sec-WebSocket-Protocol: picam.v1\r\n" : "") + "\r\n";
         if (::send(fd, request.data(), request.size(), MSG_NOSIGNAL) < 0)
             die("handshake");
         std::string answer; // byte by byte: what follows is the viewer's
@@ -200,7 +233,7 @@ int watch(const std::string &where, const std::string &target, bool v1, int coun
             std::fprintf(stderr, "fanout_bench: %s\n", answer.c_str());
             return 1;
         }
-        viewers.emplace_back(fd, v1);
+        viewers.emplace_back(fd, ack_batch);
     }
     Totals warm;
     readAll(viewers, Clock::now() + std::chrono::seconds(1), warm);
@@ -231,7 +264,7 @@ int bare(std::size_t bytes, double fps, int count, double seconds)
             die("socketpair");
         ::setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &kSendBufferBytes, sizeof(kSendBufferBytes));
         ends.push_back(pair[0]);
-        viewers.emplace_back(pair[1], false);
+        viewers.emplace_back(pair[1], 0);
     }
     const auto whole = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
     const pid_t reader = ::fork();
@@ -285,10 +318,14 @@ int main(int argc, char **argv)
 {
     const std::vector<std::string> words(argv + 1, argv + argc);
     if (words.size() == 6 && words[0] == "watch")
-        return watch(words[1], words[2], words[3] == "v1", std::stoi(words[4]), std::stod(words[5]));
+        return watch(words[1], words[2],
+                     words[3] == "v1"         ? 1
+                     : words[3] == "v1-batch" ? 3
+                                              : 0,
+                     std::stoi(words[4]), std::stod(words[5]));
     if (words.size() == 5 && words[0] == "bare")
         return bare(std::stoul(words[1]), std::stod(words[2]), std::stoi(words[3]), std::stod(words[4]));
-    std::fprintf(stderr, "fanout_bench watch unix:PATH|tcp:PORT TARGET v1|plain VIEWERS SECONDS\n"
+    std::fprintf(stderr, "fanout_bench watch unix:PATH|tcp:PORT TARGET v1|v1-batch|plain VIEWERS SECONDS\n"
                          "fanout_bench bare BYTES FPS VIEWERS SECONDS\n");
     return 1;
 }

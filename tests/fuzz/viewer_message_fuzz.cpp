@@ -11,7 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char *data, std::size_t byt
     const auto message = picam::protocol::parse(text);
     if (const auto plain = picam::protocol::parsePlainAck(text)) {
         const auto *ack = message ? std::get_if<picam::protocol::Ack>(&*message) : nullptr;
-        if (ack == nullptr || ack->sequence != plain->sequence)
+        if (ack == nullptr || ack->sequence != plain->sequence || ack->batch != plain->batch)
             __builtin_trap();
     }
     if (!message)
@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char *data, std::size_t byt
         if (picam::protocol::pong(*ping, std::chrono::microseconds(1)).find(ping->t) == std::string::npos)
             __builtin_trap();
     if (const auto *ack = std::get_if<picam::protocol::Ack>(&*message))
-        if (ack->sequence == 0)
+        if (ack->sequence == 0 || ack->batch == 0)
             __builtin_trap();
     return 0;
 }

@@ -166,9 +166,35 @@ describe('Connection', () => {
   test('a frame is its sequence, its time and its JPEG', async () => {
     await opened();
     last().says(frame(7n, 1_234_567n, [1, 2, 3]));
-    assert.deepEqual(seen.frames, [{ sequence: 7, capturedMs: 1234.567, jpeg: new Uint8Array([1, 2, 3]) }]);
+    assert.deepEqual(seen.frames, [{ sequence: 7, capturedMs: 1234.567, receivedMs: page.now, jpeg: new Uint8Array([1, 2, 3]), socket: last() }]);
     last().says({ type: 'hello', fps: 30 });
     assert.deepEqual(seen.hellos, [{ type: 'hello', fps: 30 }]);
+  });
+
+  test('acknowledges a frame to the server that sent it, and to no later connection', async () => {
+    await opened();
+    last().says(frame(7n));
+    connection.done(seen.frames[0]);
+    assert.deepEqual(last().sent.at(-1), { type: 'ack', sequence: 7 });
+    last().says(frame(8n));
+    last().onclose();
+    await page.pass(10000);
+    last().opens();
+    connection.done(seen.frames[1]);
+    assert.deepEqual(last().sent.filter(({ type }) => type === 'ack'), []);
+  });
+
+  test('on a quick connection it agrees with the server on fewer acknowledgements', async () => {
+    await opened();
+    last().says({ type: 'hello', fps: 30, ack_batch: 4 });
+    last().says({ type: 'state', state: 'streaming', fps: 30 });
+    last().says({ type: 'pong', t: page.now, server_time_us: 0 });
+    for (let sequence = 1; sequence <= 4; ++sequence) {
+      last().says(frame(BigInt(sequence)));
+      connection.done(seen.frames.at(-1));
+    }
+    assert.deepEqual(last().sent.filter(({ type }) => type === 'ack'),
+      [{ type: 'ack', sequence: 1, batch: 3 }, { type: 'ack', sequence: 4, batch: 3 }]);
   });
 
   test('sends only while it is open', async () => {

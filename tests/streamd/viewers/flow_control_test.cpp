@@ -109,6 +109,64 @@ INSTANTIATE_TEST_SUITE_P(Links, FlowControlOnLink,
                                            Case{"slow_painter", {1e9, 1ms, 100ms}, 9.5, 1.5}),
                          [](const auto &test) { return std::string(test.param.name); });
 
+// A receiver that always acknowledges as seldom as it may, whatever the link: its frames are no older for it.
+TEST_P(FlowControlOnLink, FreshWithFewerAcknowledgements)
+{
+    const Case &c = GetParam();
+    SimulatedLink link(c.link, 30.0, kFrameBytes);
+    link.ack_batch = 3;
+    const Time begin = link.now();
+    link.run(60s);
+    const double unit = std::chrono::duration<double>(link.transferTime() + c.link.round_trip + c.link.paint).count();
+    EXPECT_LE(link.ageQuantile(0.99, begin), c.most_age * std::max(unit, 0.034));
+    EXPECT_EQ(link.refused_acks, 0);
+    if (unit < 0.017) { // quick enough that receivers are meant to do so
+        EXPECT_GE(link.framesPerSecond(begin + 5s), c.least_fps);
+        EXPECT_LE(link.acks, 1.1 * static_cast<double>(link.painted.size()) / 3);
+    }
+}
+
+TEST(FlowControl, PresumesNoMoreThanABatchDelivered)
+{
+    FlowControl flow;
+    Time now = kStart;
+    flow.onSent(1, kFrameBytes, now);
+    ASSERT_TRUE(flow.onAcknowledged(1, now + 2ms, 3));
+    for (std::uint64_t sequence = 2; sequence <= 4; ++sequence) {
+        now += 33ms;
+        ASSERT_TRUE(flow.maySend(now)) << sequence;
+        flow.onSent(sequence, kFrameBytes, now);
+        EXPECT_FALSE(flow.maySend(now + 1ms)) << "younger than a round trip";
+    }
+    now += 33ms;
+    EXPECT_FALSE(flow.maySend(now)) << "the acknowledgement is due";
+    ASSERT_TRUE(flow.onAcknowledged(4, now + 67ms, 3));
+    now += 67ms;
+    flow.onSent(5, kFrameBytes, now);
+    EXPECT_FALSE(flow.maySend(now + 10s)) << "the last was late: nothing is presumed";
+    ASSERT_TRUE(flow.onAcknowledged(5, now + 2ms, 3));
+    flow.onSent(6, kFrameBytes, now + 33ms);
+    EXPECT_TRUE(flow.maySend(now + 66ms)) << "on time again";
+    flow.clear();
+    flow.onSent(7, kFrameBytes, now + 99ms);
+    EXPECT_FALSE(flow.maySend(now + 10s)) << "what it said before a pause does not count";
+}
+
+TEST(FlowControl, ALinkThatBecomesSlowGetsOneBatchAtMost)
+{
+    SimulatedLink link({1e9, 200us}, 30.0, kFrameBytes);
+    link.ack_batch = 3;
+    link.run(10s);
+    const std::size_t before = link.painted.size();
+    link.setLink({1e6, 40ms}); // half a second for each frame
+    link.run(60s);
+    double oldest = 0.0;
+    for (std::size_t i = before; i < link.painted.size(); ++i)
+        oldest = std::max(oldest, std::chrono::duration<double>(link.painted[i].age).count());
+    EXPECT_LE(oldest, 3 * 0.52 + 0.1);
+    EXPECT_LE(link.ageQuantile(0.99, link.now() - 55s), 1.5 * 0.52);
+}
+
 TEST(FlowControl, FollowsALinkThatChanges)
 {
     SimulatedLink link({100e6, 100ms}, 30.0, kFrameBytes);

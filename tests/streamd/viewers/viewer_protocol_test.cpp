@@ -1,5 +1,6 @@
 #include "streamd/viewers/viewer_protocol.h"
 
+#include <array>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -26,6 +27,8 @@ TEST(ViewerProtocol, KnowsItsMessages)
 {
     EXPECT_EQ(parsedAs<Ack>(R"({"type":"ack","sequence":4711})").sequence, 4711U);
     EXPECT_EQ(parsedAs<Ack>(R"({"type":"ack","sequence":18446744073709551615})").sequence, 18446744073709551615U);
+    EXPECT_EQ(parsedAs<Ack>(R"({"type":"ack","sequence":4711})").batch, 1U);
+    EXPECT_EQ(parsedAs<Ack>(R"({"type":"ack","sequence":4711,"batch":3})").batch, 3U);
     EXPECT_EQ(parsedAs<Rate>(R"({"type":"rate","fps":2.5})").fps, 2.5);
     EXPECT_EQ(parsedAs<Rate>(R"({"type":"rate","fps":0})").fps, 0.0);
     parsedAs<Pause>(R"({"type":"pause"})");
@@ -38,10 +41,12 @@ TEST(ViewerProtocol, APlainAcknowledgementIsReadTheShortWay)
 {
     for (const char *text : {R"({"type":"ack","sequence":4711})", R"({"sequence":4711,"type":"ack"})",
                              " {\t\"type\" :\r\n\"ack\" , \"sequence\"\t: 4711 } ",
-                             R"({"type":"ack","sequence":18446744073709551615})", R"({"type":"ack","sequence":1})"}) {
+                             R"({"type":"ack","sequence":18446744073709551615})", R"({"type":"ack","sequence":1})",
+                             R"({"type":"ack","sequence":1,"batch":3})", R"({"batch":9,"type":"ack","sequence":1})"}) {
         const auto plain = parsePlainAck(text);
         ASSERT_TRUE(plain) << text;
         EXPECT_EQ(plain->sequence, parsedAs<Ack>(text).sequence) << text;
+        EXPECT_EQ(plain->batch, parsedAs<Ack>(text).batch) << text;
     }
 }
 
@@ -62,6 +67,11 @@ TEST(ViewerProtocol, WhatIsNoPlainAcknowledgementIsLeftToTheParser)
                              R"({"type":"ack","sequence":"1"})",
                              R"({"type":"ack","sequence":1,"more":2})",
                              R"({"type":"ack","sequence":1,"sequence":2})",
+                             R"({"type":"ack","sequence":1,"batch":0})",
+                             R"({"type":"ack","sequence":1,"batch":2.5})",
+                             R"({"type":"ack","sequence":1,"batch":"2"})",
+                             R"({"type":"ack","sequence":1,"batch":2,"batch":2})",
+                             R"({"type":"ack","batch":2})",
                              R"({"type":"ack","type":"ack"})",
                              R"({"type":"ack","sequence":1}x)",
                              R"({"type":"ack","sequence":1)",
@@ -81,10 +91,13 @@ TEST(ViewerProtocol, WhatIsNoPlainAcknowledgementIsLeftToTheParser)
 TEST(ViewerProtocol, BothWaysOfReadingAnAcknowledgementAgree)
 {
     std::mt19937 random(7);
-    const std::string alphabet = "{}[]\",:\\ \t\n0123456789eE+-.acktypesqun\xc3\xa9";
+    const std::string alphabet = "{}[]\",:\\ \t\n0123456789eE+-.acktypesqunbh\xc3\xa9";
+    const std::array<const char *, 3> acks{R"({"type":"ack","sequence":4711})",
+                                           R"({ "sequence" : 90 , "type" : "ack" })",
+                                           R"({"type":"ack","sequence":4711,"batch":3})"};
     int plain_ones = 0;
     for (int i = 0; i < 50000; ++i) {
-        std::string text = i % 2 == 0 ? R"({"type":"ack","sequence":4711})" : R"({ "sequence" : 90 , "type" : "ack" })";
+        std::string text = acks.at(static_cast<std::size_t>(i) % acks.size());
         for (auto changes = random() % 3; changes > 0; --changes) {
             const auto at = random() % text.size();
             const char with = alphabet[random() % alphabet.size()];
@@ -100,6 +113,7 @@ TEST(ViewerProtocol, BothWaysOfReadingAnAcknowledgementAgree)
         const auto message = parse(text);
         ASSERT_TRUE(message && std::holds_alternative<Ack>(*message)) << text;
         ASSERT_EQ(std::get<Ack>(*message).sequence, plain->sequence) << text;
+        ASSERT_EQ(std::get<Ack>(*message).batch, plain->batch) << text;
     }
     EXPECT_GT(plain_ones, 10000);
 }
@@ -134,10 +148,11 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{R"({"type":"ack","sequence":1e3})", kNonsense},
         Bad{R"({"type":"ack","sequence":18446744073709551616})", kNonsense},
         Bad{R"({"type":"ack","sequence":null})", kNonsense}, Bad{R"({"type":"ack","sequence":true})", kNonsense},
-        Bad{R"({"type":"rate"})", kNonsense}, Bad{R"({"type":"rate","fps":-1})", kNonsense},
-        Bad{R"({"type":"rate","fps":0.001})", kNonsense}, Bad{R"({"type":"rate","fps":"5"})", kNonsense},
-        Bad{R"({"type":"ping"})", kNonsense}, Bad{R"({"type":"ping","t":"now"})", kNonsense},
-        Bad{R"({"type":"ping","t":{"a":1}})", kNonsense}));
+        Bad{R"({"type":"ack","sequence":1,"batch":0})", kNonsense},
+        Bad{R"({"type":"ack","sequence":1,"batch":"2"})", kNonsense}, Bad{R"({"type":"rate"})", kNonsense},
+        Bad{R"({"type":"rate","fps":-1})", kNonsense}, Bad{R"({"type":"rate","fps":0.001})", kNonsense},
+        Bad{R"({"type":"rate","fps":"5"})", kNonsense}, Bad{R"({"type":"ping"})", kNonsense},
+        Bad{R"({"type":"ping","t":"now"})", kNonsense}, Bad{R"({"type":"ping","t":{"a":1}})", kNonsense}));
 
 TEST(ViewerProtocol, DeepNestingIsNoCrash)
 {
@@ -151,7 +166,7 @@ TEST(ViewerProtocol, ComposesHello)
 {
     const auto message = json::parse(hello({"1.2.3", "pi", {640, 480}, 30.0}));
     EXPECT_EQ(message, json::parse(R"({"type":"hello","version":"1.2.3","instance":"pi",
-                                       "size":{"width":640,"height":480},"fps":30.0})"));
+                                       "size":{"width":640,"height":480},"fps":30.0,"ack_batch":4})"));
 }
 
 TEST(ViewerProtocol, ComposesState)
