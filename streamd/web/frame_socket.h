@@ -1,11 +1,9 @@
 // FrameSocket is the socket of one WebSocket connection. The WebSocket library reads and writes through it; frames go
-// past the library straight to the kernel, between its messages and never within one; short text messages of the client
-// come past it too (text_frames.h). Loop thread only. Internal to websocket_server.cpp; plain C++17 (see
-// websocket_server.h).
+// past the library straight to the kernel, between its messages and never within one. Loop thread only. Internal to
+// websocket_server.cpp; plain C++17 (see websocket_server.h).
 #pragma once
 
 #include "streamd/web/listener.h"
-#include "streamd/web/text_frames.h"
 
 #include <algorithm>
 #include <array>
@@ -13,7 +11,6 @@
 #include <boost/asio/write.hpp>
 #include <cerrno>
 #include <functional>
-#include <string_view>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <utility>
@@ -67,14 +64,6 @@ public:
         return false;
     }
 
-    // From now on short text messages come here. To be called when the handshake is through.
-    void interceptTexts(std::function<void(std::string_view)> on_text)
-    {
-        // What a client has sent behind its request without waiting, the library has already: then all goes there.
-        if (std::string_view(request_end_.data(), request_end_.size()) == "\r\n\r\n")
-            on_text_ = std::move(on_text);
-    }
-
     // Drops what waits to be written, and who would be called for it. To be called when the connection has ended.
     void dropWaiting()
     {
@@ -99,15 +88,7 @@ public:
     template <class MutableBuffers, class Handler>
     void async_read_some(const MutableBuffers &buffers, Handler &&handler)
     {
-        const asio::mutable_buffer into = *asio::buffer_sequence_begin(buffers);
-        socket_.async_read_some(into, [this, into, handler = std::forward<Handler>(handler)](
-                                          const error_code &error, std::size_t bytes) mutable {
-            const std::size_t rest = error ? bytes : filter(into, bytes);
-            if (rest == 0 && !error)
-                async_read_some(into, std::move(handler));
-            else
-                handler(error, rest);
-        });
+        socket_.async_read_some(buffers, std::forward<Handler>(handler));
     }
 
 private:
@@ -158,29 +139,10 @@ private:
                 std::exchange(*waiting, nullptr)();
     }
 
-    // Takes what is not the library's out of the buffer; how many bytes are left.
-    std::size_t filter(asio::mutable_buffer buffer, std::size_t bytes)
-    {
-        auto *data = static_cast<std::uint8_t *>(buffer.data());
-        if (!on_text_) {
-            for (std::size_t i = bytes - std::min(bytes, request_end_.size()); i < bytes; ++i) {
-                std::rotate(request_end_.begin(), request_end_.begin() + 1, request_end_.end());
-                request_end_.back() = static_cast<char>(data[i]);
-            }
-            return bytes;
-        }
-        const std::size_t taken = texts_.take(data, bytes, [this](std::string_view text) { on_text_(text); });
-        std::copy(data + taken, data + bytes, data);
-        return bytes - taken;
-    }
-
     Listener::Socket socket_;
     bool writing_ = false;
     std::function<void()> waiting_frame_; // while the library writes
     std::function<void()> waiting_write_; // while a frame is written
-    std::function<void(std::string_view)> on_text_;
-    TextFrames texts_;
-    std::array<char, 4> request_end_{}; // the last bytes of the handshake
 };
 
 } // namespace picam::websocket

@@ -193,10 +193,6 @@ bool Session::accept()
 
 void Session::open()
 {
-    connection_->get_raw_socket().interceptTexts([weak = weak_from_this()](std::string_view text) {
-        if (const auto self = weak.lock())
-            self->withViewer([text](ViewerEvents &viewer) { viewer.onText(text); });
-    });
     viewer_ = host_.join(shared_from_this(), format_, max_fps_);
 }
 

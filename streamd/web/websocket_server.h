@@ -1,8 +1,7 @@
 // WebSocketServer accepts WebSocket viewers on a listening unix socket. Loop thread only. The only pair that includes
 // websocketpp, whose headers do not compile as C++20: this header and all that its unit includes are plain C++17.
 // It checks the handshake, carries messages and packs frames; which frame a viewer gets is the viewer's decision. The
-// library does the handshake and the control messages; frames, and short messages of clients, go past it
-// (frame_socket.h).
+// library does the handshake, the viewers' messages and the control messages; frames go past it (frame_socket.h).
 #pragma once
 
 #include "core/base/error.h"
