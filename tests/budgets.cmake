@@ -1,18 +1,22 @@
-# cmake -P tests/budgets.cmake: fails unless every stage has a label and a budget, and the budgets of what tests/run does
-# come to 70 minutes at most.
+# cmake -P tests/budgets.cmake: fails unless every stage has a label, a budget and its cores, and the budgets of what
+# tests/run does come to 70 minutes at most. Stages that leave a core to each other count half.
 set(kMostSeconds 4200)
 set(sum 0)
-function(picam_budget name label seconds)
-    if(NOT label MATCHES "^(quick|full|long)$" OR NOT seconds MATCHES "^[1-9][0-9]*$")
-        message(FATAL_ERROR "${name} needs a label (quick, full or long) and whole seconds, not ${label} and ${seconds}")
+function(picam_budget name label seconds cores)
+    if(NOT label MATCHES "^(quick|full|long)$" OR NOT seconds MATCHES "^[1-9][0-9]*$" OR NOT cores MATCHES "^(one|both)$")
+        message(FATAL_ERROR "${name} needs a label (quick, full or long), whole seconds and one or both cores, "
+            "not ${label}, ${seconds} and ${cores}")
     endif()
     if(NOT label STREQUAL long)
+        if(cores STREQUAL one)
+            math(EXPR seconds "(${seconds} + 1) / 2")
+        endif()
         math(EXPR sum "${sum} + ${seconds}")
         set(sum ${sum} PARENT_SCOPE)
     endif()
 endfunction()
-macro(picam_stage name label seconds)
-    picam_budget(${name} ${label} ${seconds})
+macro(picam_stage name label seconds cores)
+    picam_budget(${name} ${label} ${seconds} ${cores})
 endmacro()
 include(${CMAKE_CURRENT_LIST_DIR}/stages.cmake)
 if(sum GREATER kMostSeconds)
