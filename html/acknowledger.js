@@ -1,11 +1,12 @@
 // When picam.v1's frames are acknowledged: each one when it is done; where picture and acknowledgement get through in
 // well under a frame's interval, only every few. Each acknowledgement says how many frames the next one may cover.
-const kMostMs = 100; // that an acknowledgement is put off
+const kMaxMs = 100; // that an acknowledgement is put off
 
 export class Acknowledger {
   #send;
   #offered = 1;     // the server's ack_batch
-  #interval = 0;    // between two frames, ms; 0: unknown
+  #fps = 0;         // the stream's; 0: unknown
+  #rate = 0;        // what this viewer asked for; 0: all
   #roundTrip = Infinity; // of the newest ping, ms
   #agreed = 1;      // what our last acknowledgement said
   #owed = 0;        // frames that are done and not acknowledged
@@ -15,32 +16,41 @@ export class Acknowledger {
   // send(message): to the server.
   constructor(send) { this.#send = send; }
 
-  // A new connection: nothing is owed and nothing agreed.
+  // A new connection: nothing is known, nothing owed and nothing agreed.
   reset() {
-    clearTimeout(this.#timer);
+    this.restart();
     this.#offered = 1;
     this.#roundTrip = Infinity;
-    this.#agreed = 1;
-    this.#owed = 0;
     this.#last = 0;
   }
 
+  // A pause: what was agreed before does not count after it.
+  restart() {
+    clearTimeout(this.#timer);
+    this.#agreed = 1;
+    this.#owed = 0;
+  }
+
   set offered(batch) { this.#offered = Number.isInteger(batch) ? batch : 1; }
-  set fps(fps) { this.#interval = fps > 0 ? 1000 / fps : 0; }
+  set fps(fps) { this.#fps = fps; }
+  set rate(fps) { this.#rate = fps; }
   set roundTrip(ms) { this.#roundTrip = ms; }
 
   // The frame is painted, or dropped for a newer one, so long after it came. Frames may be done out of order.
   done(sequence, tookMs) {
     this.#last = Math.max(this.#last, sequence);
     this.#owed += 1;
-    const quick = this.#roundTrip + tookMs < this.#interval / 2;
+    const fps = this.#rate > 0 ? Math.min(this.#rate, this.#fps) : this.#fps;
+    const interval = fps > 0 ? 1000 / fps : 0; // between two frames, ms; 0: unknown
+    const quick = this.#roundTrip + tookMs < interval / 2;
+    clearTimeout(this.#timer);
     if (this.#owed >= this.#agreed || !quick) {
-      this.#acknowledge(quick ? Math.max(1, Math.min(this.#offered, Math.floor(kMostMs / this.#interval))) : 1);
-    } else if (this.#owed === 1) {
+      this.#acknowledge(quick ? Math.max(1, Math.min(this.#offered, Math.floor(kMaxMs / interval))) : 1);
+    } else {
       this.#timer = setTimeout(() => {
-        this.#roundTrip = Infinity; // frames come more slowly than the camera gives them: none is put off till the next ping
+        this.#roundTrip = Infinity; // the next frame is late: none is put off till the next ping
         this.#acknowledge(1);
-      }, kMostMs);
+      }, Math.min(kMaxMs, 2 * interval));
     }
   }
 

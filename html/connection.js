@@ -41,6 +41,8 @@ export class Connection {
   }
 
   send(message) {
+    if (message.type === 'rate') this.#acknowledger.rate = message.fps;
+    if (message.type === 'pause' || message.type === 'resume') this.#acknowledger.restart();
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
   }
 

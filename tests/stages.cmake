@@ -2,7 +2,8 @@
 # this machine cannot do it, and says why. Labels: quick, part of tests/run quick too; full, of tests/run; long, what
 # tests/run long does. The budget is what a stage takes where nothing is there yet (no root, no compiler cache) on two
 # cores; budgets.cmake holds the sum of quick and full at 70 minutes. Three times as long, or five minutes, ends a stage.
-# Cores: `both`, for what builds or measures; `one`, for what mostly waits, and shares the machine with another such.
+# Cores: `both`, for what builds; `one`, for what mostly waits and shares the machine with another such, and whose budget is
+# what it takes then.
 picam_budget(prepare quick 420 both) # tests/run itself: packages, clients, the release build
 picam_budget(unit_tests quick 130 one)
 picam_stage(budgets quick 5 one ${CMAKE_COMMAND} -P tests/budgets.cmake)
@@ -10,10 +11,10 @@ picam_stage(format quick 10 one tests/stage format)
 picam_stage(pages quick 10 one tests/stage node html)
 picam_stage(roots quick 15 one tests/roots.sh)
 picam_stage(integration quick 100 one tests/stage node integration)
-picam_stage(browser full 200 one tests/stage node browser)
-picam_stage(faults full 270 one tests/stage node faults)
+picam_stage(browser full 310 one tests/stage node browser)
+picam_stage(faults full 350 one tests/stage node faults)
 picam_stage(store-race full 70 one tests/stage store-race release)
-picam_stage(model full 100 one tests/model/run)
+picam_stage(model full 160 one tests/model/run)
 picam_stage(deploy-run full 60 both tests/stage deploy-run)
 picam_stage(clang full 260 both tests/stage preset clang all)
 picam_stage(tidy full 180 both tests/stage tidy clang -clang-analyzer-*)
@@ -26,7 +27,8 @@ picam_stage(libcamera-0.4.0 full 330 both tests/stage libcamera trixie)
 picam_stage(libcamera-0.7.1 full 220 both tests/stage libcamera trixie-backports)
 picam_stage(package full 100 both tests/stage package)
 picam_stage(package-arm full 400 both tests/stage package-arm)
-picam_stage(virtual-machine full 450 one tests/vm/run)
+picam_stage(virtual-machine full 970 one tests/vm/run)
+picam_stage(testssl long 400 both tests/stage testssl)
 picam_stage(store-race-tsan long 70 both tests/stage store-race tsan)
 picam_stage(tidy-analyzer long 400 both tests/stage tidy clang -*,clang-analyzer-*)
 picam_stage(unit-tests-arm64 long 400 both tests/stage emulated arm64)

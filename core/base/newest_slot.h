@@ -63,6 +63,15 @@ public:
         old.swap(item_);
     }
 
+    // As new: an interruption that nobody was there for is forgotten, too.
+    void reset()
+    {
+        std::optional<T> old;
+        const MutexLock lock(mutex_);
+        old.swap(item_);
+        interrupted_ = false;
+    }
+
 private:
     Mutex mutex_;
     std::condition_variable ready_;

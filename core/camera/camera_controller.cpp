@@ -215,6 +215,7 @@ void CameraController::open()
         new_rate_.reset();
         requested_elsewhere_ = false;
     }
+    stills_.reset(); // whoever took the last opening's stills was interrupted at its end
     failed_ = converged_ = false;
     last_frame_ = MonotonicTime::min();
     convergence_.emplace(steady_clock::now(), options_.convergence_timeout);
@@ -300,9 +301,11 @@ void CameraController::closeSource()
 void CameraController::watchRequests()
 {
     std::uint32_t still = seen_still_request_;
+    std::uint32_t camera = seen_camera_request_;
     while (true) {
         const std::uint32_t still_now = requests_.value(Word::kStillRequest);
-        const bool camera_requested = requests_.value(Word::kCameraRequest) != seen_camera_request_;
+        const std::uint32_t camera_now = requests_.value(Word::kCameraRequest);
+        const bool camera_requested = std::exchange(camera, camera_now) != camera_now;
         {
             const MutexLock lock(mutex_);
             if (!watching_)

@@ -113,10 +113,11 @@ Step CameraLifecycle::stream(const Inputs &inputs, MonotonicTime now)
 void CameraLifecycle::closed(const Inputs &inputs, MonotonicTime now)
 {
     const bool gave_frames = inputs.last_frame.has_value();
-    if (gave_frames) {
+    if (gave_frames)
         stalls_ = 0;
+    // Frames that nobody can use are no reason to try again at once.
+    if (gave_frames && !(error_ && error_->kind == ErrorKind::kCorrupt))
         backoff_.reset();
-    }
     if (!error_) {
         state_ = State::kIdle;
         return;
@@ -133,7 +134,7 @@ void CameraLifecycle::closed(const Inputs &inputs, MonotonicTime now)
         state_ = State::kGivenUp;
         return;
     }
-    // Most cameras that stop in the middle go on when they are started again: nobody need hear of it.
+    // Most cameras that stop in the middle go on when they are started again: that is not reported.
     if (stalls_ == 1 && gave_frames) {
         state_ = State::kLocking;
         delay_ = std::chrono::milliseconds(0);

@@ -94,8 +94,6 @@ public:
     [[nodiscard]] std::optional<Error> takeReport() { return std::exchange(report_, std::nullopt); }
     // In kClosing: why; empty: nobody demands frames any more, or the owner stops.
     [[nodiscard]] const std::optional<Error> &error() const { return error_; }
-    // In kClosing: another process gets it.
-    [[nodiscard]] bool yielding() const { return yielding_; }
     // In kBackingOff: how long until the next try.
     [[nodiscard]] std::chrono::milliseconds backoff() const { return delay_; }
 

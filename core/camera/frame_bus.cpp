@@ -18,6 +18,7 @@ void FrameBus::Subscription::setDemand(std::optional<double> fps)
     {
         const MutexLock lock(mutex_);
         changed = demand_.has_value() != fps.has_value();
+        interrupted_ = interrupted_ && demand_.has_value();
         demand_ = fps;
         if (fps.value_or(kKeepOpen) >= 0)
             pacer_.setRate(*fps);

@@ -37,7 +37,8 @@ public:
         ~Subscription(); // withdraws its demand
 
         // Any thread. Empty: no demand; kKeepOpen: no frames; 0: every frame; else so many a second at most, evenly
-        // spaced by the frames' capture times. Where none are taken, the one that waits is dropped.
+        // spaced by the frames' capture times. Where none are taken, the one that waits is dropped. A demand that
+        // begins forgets an interruption of before.
         void setDemand(std::optional<double> fps);
         // Waits for a frame newer than the last one taken. Errors: kTimeout at the deadline, kInterrupted. One thread
         // at a time.

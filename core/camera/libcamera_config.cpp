@@ -87,7 +87,7 @@ FrameFormat frameFormat(const libcamera::StreamConfiguration &stream, PixelForma
     FrameFormat format;
     format.pixels = pixels;
     format.size = {stream.size.width, stream.size.height};
-    // No word about colours is taken for the sYCC that was asked for.
+    // Where no colour space is reported, it is the sYCC that was asked for.
     if (stream.colorSpace) {
         using Space = libcamera::ColorSpace;
         format.range = stream.colorSpace->range == Space::Range::Limited ? ColorRange::kLimited : ColorRange::kFull;

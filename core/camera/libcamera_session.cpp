@@ -133,7 +133,7 @@ Expected<void> LibcameraSession::configure(const SourceRequest &request, ColorRa
     remaining_ = chosen->remaining;
     const auto trust = [color_range](FrameFormat &format) {
         if (color_range == ColorRangeSetting::kFull) {
-            // The camera's word about its colours is not to be trusted: they are what JPEG wants.
+            // The colour space that the camera reports is wrong: its pixels are what JPEG wants.
             format.range = ColorRange::kFull;
             format.matrix = ColorMatrix::kBt601;
         } else if (color_range == ColorRangeSetting::kLimited) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <ctime>
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 namespace picam {
@@ -146,8 +147,7 @@ void PatternCard::drawClock(CardPixels &pixels, std::uint64_t wall_us) const
     const auto seconds = static_cast<std::time_t>(wall_us / 1'000'000);
     std::tm t{};
     ::localtime_r(&seconds, &t);
-    const std::string text =
-        fmt::format("{:02}:{:02}:{:02}.{:03}", t.tm_hour, t.tm_min, t.tm_sec, wall_us / 1000 % 1000);
+    const std::string text = fmt::format("{:%H:%M:%S}.{:03}", t, wall_us / 1000 % 1000);
     std::uint32_t x = (size.width - static_cast<std::uint32_t>(text.size()) * 5 * unit) / 2;
     const std::uint32_t y = top + (room - 7 * unit) / 2;
     for (const char c : text) {

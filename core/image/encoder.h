@@ -15,7 +15,6 @@ public:
     Encoder &operator=(const Encoder &) = delete;
     virtual ~Encoder() = default;
 
-    [[nodiscard]] virtual Codec codec() const = 0;
     // The frame's picture, upright, with all that the frame says about its capture; `sequence` is 0. Errors: as
     // JpegEncoder::encode(): a frame that cannot be encoded is the caller's to drop.
     [[nodiscard]] virtual Expected<EncodedFrame> encode(const Frame &frame) = 0;

@@ -13,7 +13,6 @@ public:
     // Errors: kCameraFailed, TurboJPEG's own message.
     [[nodiscard]] static Expected<std::unique_ptr<Encoder>> create(const EncodeOptions &options);
 
-    [[nodiscard]] Codec codec() const override { return Codec::kJpeg; }
     [[nodiscard]] Expected<EncodedFrame> encode(const Frame &frame) override
     {
         return encoder_.encodePicture(frame, options_);

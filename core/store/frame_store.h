@@ -18,7 +18,7 @@ namespace picam {
 struct StoreTag {
     bool stream = false;                   // by the streaming daemon
     bool still_size = false;               // made on request at the still's size, beside the stream
-    bool still_offered = false;            // kStillWish brings one of the still's size
+    bool still_offered = false;            // kStillRequest brings one of the still's size
     std::chrono::microseconds interval{0}; // until the next picture is due; 0: none is promised
 };
 
@@ -49,7 +49,7 @@ public:
     enum class Kind : std::uint8_t { kSequence, kStillSize };
     // The newest whole picture, copied. Empty: there is none. Errors: kCorrupt, kIo.
     [[nodiscard]] Expected<std::optional<StoredPicture>> newest(Kind kind = Kind::kSequence) const;
-    // The entry alone, without the bytes (jpeg is empty): cheap, to decide whether newest() is worth it.
+    // The entry alone, without the bytes (its bytes are empty): cheap, to decide whether newest() is worth it.
     [[nodiscard]] Expected<std::optional<StoredPicture>> newestEntry(Kind kind = Kind::kSequence) const;
 
 private:

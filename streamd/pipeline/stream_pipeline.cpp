@@ -68,7 +68,7 @@ void StreamPipeline::setSink(StreamSink *sink)
 void StreamPipeline::want(bool wanted)
 {
     wanted_ = wanted;
-    // The mailbox first: it drops what belongs to a generation that it has not heard of.
+    // The mailbox first: it drops what belongs to a generation that it does not know.
     const unsigned generation = generation_ + 1;
     mailbox_->restart(generation, wanted);
     generation_ = generation;

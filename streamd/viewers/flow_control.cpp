@@ -13,7 +13,7 @@ bool FlowControl::maySend(Time now) const
 
 std::size_t FlowControl::presumedDelivered(Time now) const
 {
-    if (!shortest_)
+    if (!shortest_ || !presume_)
         return 0;
     std::size_t count = 0;
     while (count + 1 < batch_ && count < in_flight_.size() &&
@@ -53,6 +53,7 @@ void FlowControl::clear()
     in_flight_.clear();
     trying_ = false;
     batch_ = 1;
+    presume_ = false;
 }
 
 bool FlowControl::onAcknowledged(std::uint64_t sequence, Time now, std::size_t batch)
@@ -76,13 +77,13 @@ bool FlowControl::onAcknowledged(std::uint64_t sequence, Time now, std::size_t b
     if (frame.sequence != sequence)
         return false; // between two that were sent: this viewer never got it
 
-    const std::size_t agreed = std::exchange(batch_, 1);
+    const std::size_t agreed = std::exchange(batch_, batch);
+    presume_ = false;
     if (covered < agreed)
         return true; // it waited for the next frame: its time says nothing of the link
     remember({now - frame.at, frame.bytes, now});
-    if (prompt(frame, now - frame.at))
-        batch_ = batch;
-    else if (agreed > 1)
+    presume_ = prompt(frame, now - frame.at);
+    if (!presume_ && agreed > 1)
         return true; // was it alone in flight? Only presumed so: frames by themselves tell how slow the link is
     if (late(frame, now - frame.at)) {
         shrink(frame, now);

@@ -92,7 +92,8 @@ private:
     Duration hold_ = kFirstHold;
     Time shrunk_{};
     bool held_back_ = false;
-    std::size_t batch_ = 1; // frames that the next acknowledgement may cover
+    std::size_t batch_ = 1; // frames that the next acknowledgement may cover, as the viewer said
+    bool presume_ = false;  // … and its last one was on time
     Duration jitter_ = kMinJitter;
     std::optional<RoundTrip> shortest_;      // of the last kMinRoundTripMemory, or the best since
     std::optional<RoundTrip> next_shortest_; // the best since `shortest_` grew half as old as it may

@@ -14,8 +14,8 @@
 //   {"type":"ack","sequence":4711}   this frame and all before it are done: painted, or dropped for a newer one
 //   {"type":"ack","sequence":4711,"batch":3}
 //       … and the next acknowledgement comes with the third frame after it, or 100 ms after the first of them is done,
-//       whichever is earlier. For links whose round trip is well under a frame's interval; without it, or with 1: each
-//       frame is acknowledged
+//       whichever is earlier. For links whose round trip is well under a frame's interval; without it, or with 1, and
+//       after a pause: each frame is acknowledged
 //   {"type":"rate","fps":5}          no more than this, at least 0.01; 0: as many as there are
 //   {"type":"pause"}                 no frames until {"type":"resume"}; those on their way need no ack
 //   {"type":"resume"}

@@ -64,6 +64,9 @@ public:
         return false;
     }
 
+    // Drops a frame that waits for the library's own writing: nothing follows a close.
+    void dropWaitingFrame() { waiting_frame_ = nullptr; }
+
     // Drops what waits to be written, and who would be called for it. To be called when the connection has ended.
     void dropWaiting()
     {

@@ -119,6 +119,7 @@ public:
     }
     void close(CloseCode code, std::string_view reason) override
     {
+        connection_->get_raw_socket().dropWaitingFrame();
         ws::lib::error_code ignored;
         connection_->close(static_cast<ws::close::status::value>(code), std::string(reason), ignored);
     }

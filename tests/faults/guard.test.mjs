@@ -89,12 +89,15 @@ describe('the guarded site under attack', () => {
     const site = await Site.start([], { secure: true });
     try {
       const found = path.join(site.folder, 'testssl.json');
-      const tool = new Child('testssl', ['--quiet', '--color', '0', '--warnings', 'off', '--ip', 'one', '--jsonfile', found, site.url],
+      // All it has takes five minutes, of which its vulnerabilities and client simulations are four: tests/run long.
+      const all = process.env.TESTSSL === 'all';
+      const checks = all ? [] : ['--protocols', '--standard', '--pfs', '--server-defaults', '--headers'];
+      const tool = new Child('testssl', [...checks, '--quiet', '--color', '0', '--warnings', 'off', '--ip', 'one', '--jsonfile', found, site.url],
         { env: { ...process.env, TERM: 'dumb' } });
       t.after(() => tool.end()); // it must not go on when its time is up
       await tool.ended;
       const findings = JSON.parse(readFileSync(found, 'utf8'));
-      assert.ok(findings.length > 80, tool.log);
+      assert.ok(findings.length > (all ? 80 : 40), tool.log);
       assert.ok(findings.some(({ id, severity }) => id === 'TLS1_3' && severity === 'OK'));
       const worse = findings.filter(({ severity }) => ['MEDIUM', 'HIGH', 'CRITICAL', 'FATAL'].includes(severity))
         .map(({ id, severity, finding }) => `${id} ${severity}: ${finding}`);

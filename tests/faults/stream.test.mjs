@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { residentMegabytes, Site, slowness, waitFor } from '../integration/harness.mjs';
 import { clientFrame, handshake, RawViewer } from './raw-viewer.mjs';
 
-const kGoodbye = clientFrame(8, [0x03, 0xe8]);
+const kClose = clientFrame(8, [0x03, 0xe8]);
 const kFps = 15;
 const kVisits = 10_000;
 const kAtOnce = 500;
@@ -42,7 +42,7 @@ describe('a crowd', () => {
   });
   after(() => site?.stop());
 
-  test(`${kVisits} viewers come and go, ${kAtOnce} at once, half of them without a goodbye`, async () => {
+  test(`${kVisits} viewers come and go, ${kAtOnce} at once, half of them without a close frame`, async () => {
     const steady = Array.from({ length: 5 }, () => new RawViewer({ path: site.socket('stream') }));
     await waitFor('steady viewers', () => steady.every((viewer) => viewer.frames > 5));
     const atRest = descriptors();
@@ -53,7 +53,7 @@ describe('a crowd', () => {
       const [answer] = await once(socket, 'data');
       assert.match(answer.toString('latin1'), /^HTTP\/1\.1 101/);
       const closed = once(socket, 'close');
-      if (number % 2) socket.resume().write(kGoodbye);
+      if (number % 2) socket.resume().write(kClose);
       else socket.destroy();
       await closed;
     };

@@ -135,14 +135,14 @@ TEST_F(FcgiServerTest, Answers)
 // Each request brings the next before it is answered: there is always one to accept.
 TEST_F(FcgiServerTest, StopsUnderSteadyLoad)
 {
-    const auto patience = steady_clock::now() + 10s; // then the load ends, so that the test does
+    const auto deadline = steady_clock::now() + 10s; // then the load ends, so that the test does
     std::atomic<bool> load_ended{false};
     std::atomic<int> served{0};
     FileDescriptor last;
     auto server = FcgiServer::create(socket_.fd(), 1, [&](const StillRequest &) {
         ++served;
         served.notify_one();
-        if (steady_clock::now() < patience) {
+        if (steady_clock::now() < deadline) {
             last = makeClient();
             EXPECT_TRUE(ask(last, path_));
         } else {

@@ -94,7 +94,7 @@ TEST_F(StillCaptureTest, OpensForTheFirstAndPublishes)
     EXPECT_EQ((*stored)->picture->sequence, (*picture)->sequence);
 }
 
-TEST_F(StillCaptureTest, WaitsUntilTheCameraHasSettled)
+TEST_F(StillCaptureTest, WaitsUntilTheCameraHasConverged)
 {
     auto asked = ask();
     ASSERT_TRUE(fake_.waitOpen(true));
@@ -168,7 +168,7 @@ TEST_F(StillCaptureTest, ClosesAfterTheLinger)
     EXPECT_EQ(fake_.lent(), 0);
 }
 
-TEST_F(StillCaptureTest, GivesTheCameraUpWhenAnotherWishesForIt)
+TEST_F(StillCaptureTest, ReleasesTheCameraWhenItIsRequested)
 {
     auto asked = ask();
     ASSERT_TRUE(fake_.waitOpen(true));
@@ -182,7 +182,7 @@ TEST_F(StillCaptureTest, GivesTheCameraUpWhenAnotherWishesForIt)
     EXPECT_NE(store_->requests().value(CameraRequests::Word::kEvent), event);
 }
 
-TEST_F(StillCaptureTest, GivesItUpWhileItWaitsForAFrame)
+TEST_F(StillCaptureTest, ReleasesItWhileItWaitsForAFrame)
 {
     auto asked = ask();
     ASSERT_TRUE(fake_.waitOpen(true));
@@ -264,7 +264,7 @@ TEST_F(StillCaptureTest, StoppingAnswersWhoWaits)
     EXPECT_TRUE(lockIsFree());
 }
 
-TEST_F(StillCaptureTest, WhoeverWishedForTheCameraMayTakeItFirst)
+TEST_F(StillCaptureTest, TheRequesterMayTakeTheCameraFirst)
 {
     auto asked = ask();
     feed(asked);
@@ -304,14 +304,14 @@ protected:
     }
     // What another process, which has the camera, publishes.
     enum class As { kCapture, kStream, kStreamThatOffersStills, kStillBeside };
-    void publish(std::chrono::milliseconds age, As as, bool settled = true)
+    void publish(std::chrono::milliseconds age, As as, bool converged = true)
     {
         Picture picture;
         picture.bytes = {0xff, 0xd8, 0xff, 0xd9};
         picture.size = as == As::kStillBeside ? Size{128, 96} : Size{64, 48};
         picture.captured = steady_clock::now() - age;
         picture.captured_wall = wallTimeOf(picture.captured);
-        picture.converged = settled;
+        picture.converged = converged;
         StoreTag tag;
         tag.stream = as != As::kCapture;
         tag.still_offered = as == As::kStreamThatOffersStills;
@@ -345,11 +345,11 @@ TEST_F(StillsTest, ElseWaitsForTheCaptureOfTheOther)
 {
     publish(5000ms, As::kCapture);
     auto asked = std::async(std::launch::async, [this] { return stills_->get(); });
-    const auto wish = store_->requests().value(CameraRequests::Word::kStillRequest);
+    const auto request = store_->requests().value(CameraRequests::Word::kStillRequest);
     const auto deadline = steady_clock::now() + 20s;
-    while (store_->requests().value(CameraRequests::Word::kStillRequest) == wish &&
+    while (store_->requests().value(CameraRequests::Word::kStillRequest) == request &&
            asked.wait_for(0s) != std::future_status::ready && steady_clock::now() < deadline)
-        store_->requests().waitChanged(CameraRequests::Word::kStillRequest, wish, steady_clock::now() + 100ms);
+        store_->requests().waitChanged(CameraRequests::Word::kStillRequest, request, steady_clock::now() + 100ms);
     publish(0ms, As::kCapture);
     const auto still = asked.get();
     ASSERT_TRUE(still);
@@ -367,7 +367,7 @@ TEST_F(StillsTest, AnOldFrameOfTheStreamIsNotServedAsNew)
     EXPECT_NE(still.error().message.find("picam-other"), std::string::npos);
 }
 
-TEST_F(StillsTest, AStreamThatHasNotSettledIsWaitedFor)
+TEST_F(StillsTest, AStreamThatHasNotConvergedIsWaitedFor)
 {
     settings_.snapshot.settle = 100ms;
     stills_.emplace(settings_, **store_, store_->requests(), *capture_);
@@ -392,7 +392,7 @@ TEST_F(StillsTest, AFrameOlderThanAnIntervalIsNotOfNow)
     EXPECT_GE(got->picture->captured + 33ms, asked);
 }
 
-TEST_F(StillsTest, OneOfItsOwnSizeIsWishedForBesideTheStream)
+TEST_F(StillsTest, OneOfItsOwnSizeIsRequestedBesideTheStream)
 {
     publish(0ms, As::kStillBeside); // somebody else's, before: still new enough to share
     publish(0ms, As::kStreamThatOffersStills);
@@ -401,14 +401,14 @@ TEST_F(StillsTest, OneOfItsOwnSizeIsWishedForBesideTheStream)
     EXPECT_EQ(shared->origin, StillOrigin::kStream);
     EXPECT_EQ(shared->picture->size, (Size{128, 96}));
 
-    const auto wish = store_->requests().value(CameraRequests::Word::kStillRequest);
+    const auto request = store_->requests().value(CameraRequests::Word::kStillRequest);
     const auto later = steady_clock::now() + 40ms; // that one is older than an interval then
     while (steady_clock::now() < later)
         publish(0ms, As::kStreamThatOffersStills);
     const auto asked = steady_clock::now();
     auto still = std::async(std::launch::async, [this] { return stills_->get(); });
     const auto deadline = steady_clock::now() + 20s;
-    while (store_->requests().value(CameraRequests::Word::kStillRequest) == wish && steady_clock::now() < deadline)
+    while (store_->requests().value(CameraRequests::Word::kStillRequest) == request && steady_clock::now() < deadline)
         publish(0ms, As::kStreamThatOffersStills);
     EXPECT_NE(still.wait_for(0s), std::future_status::ready);
     publish(0ms, As::kStillBeside);

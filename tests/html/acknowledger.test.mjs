@@ -64,11 +64,11 @@ describe('Acknowledger', () => {
     assert.deepEqual(await frames(3, 4, 40), [single(3), single(4)]);
   });
 
-  test('one that waited for the next frame in vain comes after a tenth of a second; then each, until the next ping', async () => {
+  test('one that waited for the next frame in vain comes after two intervals; then each, until the next ping', async () => {
     assert.deepEqual(await frames(1, 2), [batched(1)]);
-    await page.pass(66);
+    await page.pass(32); // 33 have passed: together less than two intervals
     assert.equal(sent.length, 1);
-    await page.pass(2);
+    await page.pass(3);
     assert.deepEqual(sent.at(-1), single(2));
     assert.deepEqual(await frames(3, 5), [single(3), single(4), single(5)]);
     acknowledger.roundTrip = 2;
@@ -85,6 +85,23 @@ describe('Acknowledger', () => {
     acknowledger.done(7, 1);
     acknowledger.done(5, 1);
     assert.deepEqual(sent.at(-1), batched(7));
+  });
+
+  test('at a rate of its own the viewer goes by that', async () => {
+    acknowledger.rate = 5;
+    assert.deepEqual(await frames(1, 3, 1, 200), [single(1), single(2), single(3)]);
+    acknowledger.rate = 60;
+    assert.deepEqual(await frames(4, 7), [batched(4), batched(7)], 'there are but thirty');
+    acknowledger.rate = 0;
+    assert.deepEqual(await frames(8, 10), [batched(10)]);
+  });
+
+  test('after a pause it begins with a single one, which agrees anew', async () => {
+    assert.deepEqual(await frames(1, 2), [batched(1)]);
+    acknowledger.restart();
+    await page.pass(1000);
+    assert.equal(sent.length, 1, 'what was owed is not');
+    assert.deepEqual(await frames(3, 6), [batched(3), batched(6)]);
   });
 
   test('a new connection owes nothing', async () => {

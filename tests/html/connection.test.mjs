@@ -197,6 +197,26 @@ describe('Connection', () => {
       [{ type: 'ack', sequence: 1, batch: 3 }, { type: 'ack', sequence: 4, batch: 3 }]);
   });
 
+  test('a pause ends the agreement, and a rate changes it', async () => {
+    await opened();
+    last().says({ type: 'hello', fps: 30, ack_batch: 4 });
+    last().says({ type: 'state', state: 'streaming', fps: 30 });
+    last().says({ type: 'pong', t: page.now, server_time_us: 0 });
+    const show = (sequence) => {
+      last().says(frame(BigInt(sequence)));
+      connection.done(seen.frames.at(-1));
+    };
+    show(1);
+    show(2);
+    connection.send({ type: 'pause' });
+    connection.send({ type: 'resume' });
+    show(3);
+    assert.deepEqual(last().sent.at(-1), { type: 'ack', sequence: 3, batch: 3 });
+    connection.send({ type: 'rate', fps: 5 });
+    for (let sequence = 4; sequence <= 6; ++sequence) show(sequence);
+    assert.deepEqual(last().sent.at(-1), { type: 'ack', sequence: 6 });
+  });
+
   test('sends only while it is open', async () => {
     connection.send({ type: 'ack' });
     connection.open();

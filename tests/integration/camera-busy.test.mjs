@@ -14,7 +14,7 @@ describe('the camera is held by another program', () => {
     site = await Site.start(['--snapshot.deadline', '1s']);
     const lock = path.join(site.run, 'pi.lock');
     writeFileSync(lock, 'timelapse 77\n');
-    // It holds the lock until its input ends, and answers no wish.
+    // It holds the lock until its input ends, and answers no request.
     holder = spawn('flock', [lock, 'cat'], { stdio: ['pipe', 'ignore', 'inherit'] });
     await waitFor('the lock to be taken', async () => !(await lockIsFree(site)));
   });

@@ -301,7 +301,7 @@ TEST_F(CameraControllerTest, ADriverThatHangsInCloseIsGivenUpAndStoppingDoesNotW
     EXPECT_TRUE(observer_.heard("stopped", before + 1));
 }
 
-TEST_F(CameraControllerTest, ADriverThatComesBackIsNobodysBusiness)
+TEST_F(CameraControllerTest, ADriverThatComesBackIsNotReported)
 {
     options_.driver_timeout = 50ms;
     start();

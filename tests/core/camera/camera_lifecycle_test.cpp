@@ -193,7 +193,6 @@ TEST(CameraLifecycle, OnlyStillsYieldToAnotherProcess)
     stills.frame();
     stills.in.requested_elsewhere = true;
     ASSERT_EQ(stills.next().action, Action::kClose);
-    EXPECT_TRUE(stills.machine.yielding());
     EXPECT_EQ(stills.machine.takeReport()->kind, ErrorKind::kInterrupted) << "said before it is closed";
     stills.machine.closed(stills.in, stills.now);
     EXPECT_EQ(stills.machine.state(), State::kRefused);
@@ -384,6 +383,59 @@ TEST(CameraLifecycle, ADemandThatEndsWithTheLockTakenReleasesIt)
     EXPECT_EQ(camera.next().action, Action::kUnlock);
     camera.machine.unlocked();
     EXPECT_EQ(camera.next().action, Action::kWait);
+}
+
+TEST(CameraLifecycle, ALockFileThatCannotBeOpenedIsAFailureLikeAnyOther)
+{
+    Lifecycle camera(kStreams);
+    camera.demand(true);
+    ASSERT_EQ(camera.next().action, Action::kTryLock);
+    camera.machine.failed({ErrorKind::kIo, "no such folder"}, camera.in, camera.now);
+    EXPECT_EQ(camera.report(), "no such folder");
+    EXPECT_EQ(camera.machine.state(), State::kBackingOff);
+    const auto step = camera.next();
+    EXPECT_EQ(step.action, Action::kWait);
+    camera.now = step.until;
+    camera.open();
+}
+
+TEST(CameraLifecycle, StoppingEndsEveryWait)
+{
+    const Error broken{ErrorKind::kCameraFailed, "broken"};
+    Lifecycle backing_off(kStreams);
+    backing_off.demand(true);
+    backing_off.lock();
+    backing_off.machine.failed(broken, backing_off.in, backing_off.now);
+    ASSERT_EQ(backing_off.machine.state(), State::kBackingOff);
+    Lifecycle waiting(kStreams);
+    waiting.demand(true);
+    ASSERT_EQ(waiting.next().action, Action::kTryLock);
+    waiting.machine.lockHeldElsewhere("another", waiting.now);
+    ASSERT_EQ(waiting.machine.state(), State::kWaitingForLock);
+    Lifecycle refused(kStills);
+    refused.demand(true);
+    refused.lock();
+    refused.machine.failed(broken, refused.in, refused.now);
+    ASSERT_EQ(refused.machine.state(), State::kRefused);
+    for (Lifecycle *camera : {&backing_off, &waiting, &refused}) {
+        camera->in.stopping = true;
+        EXPECT_EQ(camera->next().action, Action::kEnd);
+    }
+}
+
+TEST(CameraLifecycle, FramesThatNobodyCanUseAreNoReasonToTryAgainAtOnce)
+{
+    Lifecycle camera(kStreams);
+    camera.demand(true);
+    for (int round = 0; round < 8; ++round) {
+        camera.open();
+        camera.frame();
+        camera.in.failure = Error{ErrorKind::kCorrupt, "JPEG is cut off"};
+        camera.close();
+        ASSERT_EQ(camera.machine.state(), State::kBackingOff);
+        camera.now = camera.next().until;
+    }
+    EXPECT_GE(camera.machine.backoff(), 2000ms) << "it has grown";
 }
 
 } // namespace

@@ -19,7 +19,7 @@ CaptureMetadata report(std::optional<bool> exposure, std::optional<bool> white_b
 
 // The number of frames, 33 ms apart, until the camera has converged.
 template <class Report>
-int framesUntilSettled(Report metadata)
+int framesUntilConverged(Report metadata)
 {
     const MonotonicTime opened{};
     Convergence convergence(opened, 1000ms);
@@ -31,29 +31,30 @@ int framesUntilSettled(Report metadata)
 
 TEST(Convergence, TakesSeveralFramesInARow)
 {
-    EXPECT_EQ(framesUntilSettled([](int) { return report(true, true); }), Convergence::kFramesInARow);
+    EXPECT_EQ(framesUntilConverged([](int) { return report(true, true); }), Convergence::kFramesInARow);
 }
 
 TEST(Convergence, WaitsForConvergence)
 {
-    EXPECT_EQ(framesUntilSettled([](int frame) { return report(frame > 10, true); }), 10 + Convergence::kFramesInARow);
-    EXPECT_EQ(framesUntilSettled([](int frame) { return report(true, frame > 7); }), 7 + Convergence::kFramesInARow);
+    EXPECT_EQ(framesUntilConverged([](int frame) { return report(frame > 10, true); }),
+              10 + Convergence::kFramesInARow);
+    EXPECT_EQ(framesUntilConverged([](int frame) { return report(true, frame > 7); }), 7 + Convergence::kFramesInARow);
 }
 
 TEST(Convergence, AnInterruptionStartsTheCountAnew)
 {
-    EXPECT_EQ(framesUntilSettled([](int frame) { return report(frame != 2, true); }), 2 + Convergence::kFramesInARow);
+    EXPECT_EQ(framesUntilConverged([](int frame) { return report(frame != 2, true); }), 2 + Convergence::kFramesInARow);
 }
 
 TEST(Convergence, ACameraThatSaysNothingGetsTheLimit)
 {
-    EXPECT_EQ(framesUntilSettled([](int) { return report(std::nullopt); }), 31); // 31 * 33 ms > 1 s
-    EXPECT_EQ(framesUntilSettled([](int) { return report(false, true); }), 31);
+    EXPECT_EQ(framesUntilConverged([](int) { return report(std::nullopt); }), 31); // 31 * 33 ms > 1 s
+    EXPECT_EQ(framesUntilConverged([](int) { return report(false, true); }), 31);
 }
 
 TEST(Convergence, WithoutAWordOnWhiteBalanceItsGainsMustStandStill)
 {
-    const int frames = framesUntilSettled([](int frame) {
+    const int frames = framesUntilConverged([](int frame) {
         return report(true, std::nullopt, {frame < 10 ? 1.0F + 0.1F * static_cast<float>(frame) : 2.0F, 1.5F});
     });
     EXPECT_EQ(frames, 10 + Convergence::kFramesInARow);

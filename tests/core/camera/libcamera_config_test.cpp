@@ -126,6 +126,28 @@ TEST(LibcameraConfig, BufferPlanesOfTheirOwnAreTakenAsTheyAre)
     expectPlane(nv12[2], nullptr, 0, 0);
 }
 
+TEST(LibcameraConfig, PlanesKeepTheDmaBufAndTheirOffsetInIt)
+{
+    const std::vector<std::uint8_t> bytes(6912);
+    const std::uint8_t *at = bytes.data();
+    Plane whole{at, 0, 6912};
+    whole.dma_buf = 7;
+    whole.offset = 4096;
+    const auto one = libcamera_config::layOut(streamOf(96), formatOf(PixelFormat::kYuv420), {whole});
+    for (std::size_t i = 0; i < 3; ++i)
+        EXPECT_EQ(one.at(i).dma_buf, 7) << i;
+    EXPECT_EQ(one[0].offset, 4096U);
+    EXPECT_EQ(one[1].offset, 4096U + 4608U);
+    EXPECT_EQ(one[2].offset, 4096U + 5760U);
+    Plane chroma{at + 4608, 0, 2304};
+    chroma.dma_buf = 8;
+    chroma.offset = 64;
+    const auto two = libcamera_config::layOut(streamOf(96), formatOf(PixelFormat::kNv12), {whole, chroma});
+    EXPECT_EQ(two[0].dma_buf, 7);
+    EXPECT_EQ(two[1].dma_buf, 8);
+    EXPECT_EQ(two[1].offset, 64U);
+}
+
 TEST(LibcameraConfig, APlaneBehindTheEndOfItsBufferIsEmpty)
 {
     const std::vector<std::uint8_t> bytes(3500);

@@ -108,7 +108,7 @@ PicturePtr newestOf(const FrameStore &store)
     return stored && *stored ? (*stored)->picture : nullptr;
 }
 
-TEST(FrameStore, GivesBackWhatWasPublished)
+TEST(FrameStore, ReturnsWhatWasPublished)
 {
     const TempDir dir;
     OpenStore writer(dir.file("s"));

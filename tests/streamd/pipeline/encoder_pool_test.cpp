@@ -55,7 +55,6 @@ int numberOf(MonotonicTime captured)
 class FakeEncoder : public Encoder {
 public:
     explicit FakeEncoder(Gate &gate) : gate_(gate) {}
-    [[nodiscard]] Codec codec() const override { return Codec::kJpeg; }
     [[nodiscard]] Expected<EncodedFrame> encode(const Frame &frame) override
     {
         const int number = numberOf(frame.captured());

@@ -293,7 +293,7 @@ TEST_F(StreamPipelineTest, ADriverThatDoesNotComeBackIsLeftToAFreshProcess)
     driver_hangs = false;
     EXPECT_EQ(gaveUp(), "the camera's driver does not come back: opening the camera");
     ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
-    // One that does come back is nobody's business.
+    // One that does come back is not reported.
     ASSERT_TRUE(until([begun = loop.now(), this] { return loop.now() - begun > 2 * driver_timeout; }));
     const MutexLock lock(mutex);
     EXPECT_EQ(given_up.size(), 1U);
@@ -361,7 +361,7 @@ TEST_F(StreamPipelineTest, AsksWhoHasTheCameraAndTakesItWhenItIsGivenUp)
     theirs->reset();
     store->requests().signal(CameraRequests::Word::kEvent);
     ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; }));
-    EXPECT_EQ(sink.states.size(), 1U) << "a short wait is nobody's business";
+    EXPECT_EQ(sink.states.size(), 1U) << "a short wait is not reported";
 }
 
 TEST_F(StreamPipelineTest, AHolderThatWasKilledSaysNothing)
@@ -387,7 +387,7 @@ TEST_F(StreamPipelineTest, WaitingForTheLockEndsAtOnce)
     EXPECT_LT(loop.now() - before, 400ms);
 }
 
-TEST_F(StreamPipelineTest, GivingTheCameraUpWakesWhoeverWaitsForIt)
+TEST_F(StreamPipelineTest, ReleasingTheCameraWakesWhoeverWaitsForIt)
 {
     pipeline->want(true);
     ASSERT_TRUE(until([&] { return !sink.pictures.empty(); }));
@@ -452,13 +452,35 @@ TEST_F(StreamPipelineTest, StoppingReturnsAtOnceThoughTheDriverIsSlowToClose)
     camera.hang(FakeCamera::Hang::kInClose);
     bool stopped = false;
     pipeline->requestStop([&] { stopped = true; }); // returns: the driver does not
-    // The loop runs on: viewers get their goodbye, the service manager its watchdog.
+    // The loop runs on: viewers get their close frame, the service manager its watchdog.
     int turns = 0;
     ASSERT_TRUE(until([&] { return ++turns >= 20; }, false));
     EXPECT_FALSE(stopped);
     camera.hang(FakeCamera::Hang::kNowhere);
     EXPECT_TRUE(until([&] { return stopped; }, false));
     EXPECT_TRUE(lockIsFree());
+}
+
+// Its thread is interrupted at the end of an opening, whether it waited for a still then or not.
+TEST_F(StreamPipelineTest, TheFirstStillOfEveryOpeningIsGiven)
+{
+    settings.snapshot.size = {128, 96};
+    camera.still_size = settings.snapshot.size;
+    start();
+    for (int round = 0; round < 3; ++round) {
+        sink.states.clear();
+        pipeline->want(true);
+        pipeline->setDemand(0);
+        ASSERT_TRUE(until([&] { return lastState() == CameraState::kStreaming; })) << round;
+        const auto asked = std::chrono::steady_clock::now();
+        store->requests().signal(CameraRequests::Word::kStillRequest); // once
+        EXPECT_TRUE(until([&] {
+            const auto newest = (**store).newest(FrameStore::Kind::kStillSize);
+            return newest && *newest && (*newest)->picture->captured >= asked;
+        })) << round;
+        pipeline->want(false);
+        ASSERT_TRUE(until([&] { return lockIsFree(); })) << round;
+    }
 }
 
 } // namespace

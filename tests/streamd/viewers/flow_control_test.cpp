@@ -144,12 +144,42 @@ TEST(FlowControl, PresumesNoMoreThanABatchDelivered)
     now += 67ms;
     flow.onSent(5, kFrameBytes, now);
     EXPECT_FALSE(flow.maySend(now + 10s)) << "the last was late: nothing is presumed";
-    ASSERT_TRUE(flow.onAcknowledged(5, now + 2ms, 3));
-    flow.onSent(6, kFrameBytes, now + 33ms);
+    ASSERT_TRUE(flow.onAcknowledged(5, now + 66ms, 1)) << "the viewer waited for two more in vain";
+    now += 66ms;
+    flow.onSent(6, kFrameBytes, now);
+    ASSERT_TRUE(flow.onAcknowledged(6, now + 2ms, 3));
+    flow.onSent(7, kFrameBytes, now + 33ms);
     EXPECT_TRUE(flow.maySend(now + 66ms)) << "on time again";
     flow.clear();
-    flow.onSent(7, kFrameBytes, now + 99ms);
+    flow.onSent(8, kFrameBytes, now + 99ms);
     EXPECT_FALSE(flow.maySend(now + 10s)) << "what it said before a pause does not count";
+}
+
+TEST(FlowControl, AnAcknowledgementThatWaitedForTheNextFrameTeachesNothing)
+{
+    FlowControl flow;
+    Time now = kStart;
+    flow.onSent(1, kFrameBytes, now);
+    ASSERT_TRUE(flow.onAcknowledged(1, now + 2ms, 3));
+    flow.onSent(2, kFrameBytes, now += 33ms);
+    ASSERT_TRUE(flow.onAcknowledged(2, now + 100ms, 1)) << "no third frame came in time";
+    // Neither the round trip nor its jitter has changed: what is presumed is presumed as early as before.
+    flow.onSent(3, kFrameBytes, now += 133ms);
+    ASSERT_TRUE(flow.onAcknowledged(3, now + 2ms, 3));
+    flow.onSent(4, kFrameBytes, now += 33ms);
+    EXPECT_TRUE(flow.maySend(now + 33ms));
+    EXPECT_EQ(flow.shortestRoundTrip(), 2ms);
+    // The same when the server had taken the agreement back meanwhile, of which the viewer knows nothing.
+    flow.onSent(5, kFrameBytes, now += 33ms);
+    flow.onSent(6, kFrameBytes, now += 33ms);
+    ASSERT_TRUE(flow.onAcknowledged(6, now + 60ms, 3)) << "late";
+    flow.onSent(7, kFrameBytes, now += 66ms);
+    EXPECT_FALSE(flow.maySend(now + 33ms));
+    ASSERT_TRUE(flow.onAcknowledged(7, now + 100ms, 1));
+    flow.onSent(8, kFrameBytes, now += 133ms);
+    ASSERT_TRUE(flow.onAcknowledged(8, now + 2ms, 3));
+    flow.onSent(9, kFrameBytes, now += 33ms);
+    EXPECT_TRUE(flow.maySend(now + 33ms));
 }
 
 TEST(FlowControl, ALinkThatBecomesSlowGetsOneBatchAtMost)

@@ -250,7 +250,7 @@ TEST_F(HubTest, DemandIsTheHighestRate)
     EXPECT_EQ(camera.demand, 5.0);
 }
 
-TEST_F(HubTest, SeatsAreCountedAndGivenBack)
+TEST_F(HubTest, AdmissionsAreCountedAndReleased)
 {
     auto a = hub.admit();
     auto b = hub.admit();
@@ -264,7 +264,7 @@ TEST_F(HubTest, SeatsAreCountedAndGivenBack)
     EXPECT_FALSE(hub.admit());
 }
 
-TEST_F(HubTest, ShutdownSaysGoodbye)
+TEST_F(HubTest, ShutdownClosesTheViewers)
 {
     auto one = join();
     auto two = join(WireFormat::kV1);

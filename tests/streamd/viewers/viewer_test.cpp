@@ -122,7 +122,7 @@ TEST_F(ViewerTest, NonsenseCloses)
     make(WireFormat::kV1).onText("hello?");
     EXPECT_EQ(closeCode(), CloseCode::kInvalidPayload);
     offer();
-    EXPECT_THAT(connection->frames, IsEmpty()) << "nothing follows a goodbye";
+    EXPECT_THAT(connection->frames, IsEmpty()) << "nothing follows a close";
     viewer->onText(R"({"type":"ping","t":1})");
     EXPECT_THAT(connection->texts, IsEmpty());
 }

@@ -265,7 +265,7 @@ TEST(WebSocketServerFull, TurnsAwayWithAWord)
     EXPECT_THAT(third.readThrough("\r\n\r\n"), StartsWith("HTTP/1.1 101 "));
 }
 
-TEST_F(WebSocketServerTest, FramesInEachForm)
+TEST_F(WebSocketServerTest, FramesInEachWireFormat)
 {
     const auto plain = connect(handshake("/stream"));
     const auto jpeg = connect(handshake("/stream?format=jpeg"));
@@ -486,7 +486,7 @@ TEST_F(WebSocketServerTest, ViewersThatComeAndGoLeaveNothing)
     EXPECT_EQ(served.values().viewers, (std::array<std::uint64_t, kWireFormats>{}));
 }
 
-TEST_F(WebSocketServerTest, GoodbyeOnShutdown)
+TEST_F(WebSocketServerTest, ClosesViewersOnShutdown)
 {
     const auto client = connect();
     ASSERT_TRUE(served.untilViewers(1));
