@@ -1,5 +1,6 @@
 #include "core/image/jpeg_markers.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <string_view>
@@ -9,19 +10,35 @@ namespace picam {
 namespace {
 
 // Second bytes of the markers (T.81 table B.1).
+constexpr std::uint8_t kTem = 0x01;
 constexpr std::uint8_t kSof0 = 0xc0;
+constexpr std::uint8_t kSof1 = 0xc1;
 constexpr std::uint8_t kSof2 = 0xc2;
 constexpr std::uint8_t kDht = 0xc4;
+constexpr std::uint8_t kSof9 = 0xc9;
+constexpr std::uint8_t kSof10 = 0xca;
+constexpr std::uint8_t kDac = 0xcc;
+constexpr std::uint8_t kSof15 = 0xcf;
 constexpr std::uint8_t kRst0 = 0xd0;
 constexpr std::uint8_t kRst7 = 0xd7;
 constexpr std::uint8_t kSoi = 0xd8;
 constexpr std::uint8_t kEoi = 0xd9;
 constexpr std::uint8_t kSos = 0xda;
 constexpr std::uint8_t kDqt = 0xdb;
+constexpr std::uint8_t kDnl = 0xdc;
 constexpr std::uint8_t kDri = 0xdd;
 constexpr std::uint8_t kApp0 = 0xe0;
 constexpr std::uint8_t kApp15 = 0xef;
 constexpr std::uint8_t kCom = 0xfe;
+
+// libjpeg's limits.
+constexpr std::uint32_t kMaxSide = 65500;
+constexpr std::uint8_t kMaxComponents = 10;
+constexpr std::uint8_t kMaxComponentsInScan = 4;
+constexpr std::uint8_t kMaxSampling = 4;
+constexpr std::uint8_t kTables = 4;
+
+using Body = std::span<const std::uint8_t>; // of a segment, behind its length
 
 tl::unexpected<Error> corrupt(std::string_view what)
 {
@@ -58,68 +75,146 @@ public:
 private:
     [[nodiscard]] std::size_t left() const { return bytes_.size() - at_; }
 
-    // The second byte of the marker at at_, which moves behind it. Any number of fill bytes may stand before it.
+    // The second byte of the next marker; at_ moves behind it. What is no marker before it is skipped, as every decoder
+    // does: cheap cameras leave stray bytes between segments.
     [[nodiscard]] Expected<std::uint8_t> nextMarker()
     {
-        if (left() < 2)
-            return corrupt("is cut off");
-        if (bytes_[at_] != 0xff)
-            return corrupt("has no marker where one belongs");
-        while (at_ < bytes_.size() && bytes_[at_] == 0xff)
-            ++at_;
-        if (at_ == bytes_.size())
-            return corrupt("is cut off");
-        return bytes_[at_++];
+        while (left() >= 2) {
+            const void *found = std::memchr(&bytes_[at_], 0xff, left() - 1);
+            if (found == nullptr)
+                break;
+            at_ = static_cast<std::size_t>(static_cast<const std::uint8_t *>(found) - bytes_.data());
+            const std::uint8_t next = bytes_[at_ + 1];
+            at_ += next == 0xff ? 1 : 2; // any number of fill bytes may stand before a marker
+            if (next != 0x00 && next != 0xff)
+                return next;
+        }
+        return corrupt("is cut off");
     }
 
     [[nodiscard]] Expected<void> segment(std::uint8_t marker)
     {
-        const bool known = (marker >= kSof0 && marker <= kSof2) || marker == kDht || marker == kSos || marker == kDqt ||
-                           marker == kDri || marker == kCom || (marker >= kApp0 && marker <= kApp15);
-        if (!known)
-            return corrupt("has a marker that no camera's picture has");
+        if (marker == kTem || (marker >= kRst0 && marker <= kRst7))
+            return {}; // they have no segment
+        if (marker == kSoi)
+            return corrupt("begins twice");
+        const bool frame_header =
+            marker == kSof0 || marker == kSof1 || marker == kSof2 || marker == kSof9 || marker == kSof10;
+        const bool table = marker == kDht || marker == kDqt || marker == kDri || marker == kDac;
+        const bool skipped = (marker >= kApp0 && marker <= kApp15) || marker == kCom || marker == kDnl;
+        if (!frame_header && !table && !skipped && marker != kSos)
+            return corrupt(marker >= kSof0 && marker <= kSof15 ? "is coded in a way that decoders do not know"
+                                                               : "has a marker that decoders do not know");
         if (left() < 2)
             return corrupt("is cut off");
         const std::size_t length = word(at_); // counts itself
-        if (length < 2 || length > left())
-            return corrupt("has a segment that ends outside");
-        const std::span<const std::uint8_t> body = bytes_.subspan(at_ + 2, length - 2);
+        if (length < 2 && !skipped)
+            return corrupt("has a segment without a length");
+        if (length > left())
+            return corrupt("is cut off within a segment");
         const std::size_t marker_at = at_ - 2;
-        at_ += length;
-        if (marker >= kSof0 && marker <= kSof2)
+        const Body body = length < 2 ? Body() : bytes_.subspan(at_ + 2, length - 2);
+        at_ += std::max<std::size_t>(length, 2);
+        if (frame_header)
             return frameHeader(marker, body);
-        if (marker == kDht && layout_.first_scan == 0)
-            layout_.has_huffman_tables = true;
         if (marker == kSos)
             return scan(marker_at, body);
+        if (marker == kDht)
+            return huffmanTables(body);
+        if (marker == kDqt)
+            return quantizationTables(body);
+        if (marker == kDac)
+            return arithmeticConditions(body);
+        if (marker == kDri && body.size() != 2)
+            return corrupt("has a bad restart interval");
         return {};
     }
 
-    [[nodiscard]] Expected<void> frameHeader(std::uint8_t marker, std::span<const std::uint8_t> body)
+    [[nodiscard]] Expected<void> frameHeader(std::uint8_t marker, Body body)
     {
         if (have_size_)
             return corrupt("has two frame headers");
-        if (body.size() < 6 || body[0] != 8 || (body[5] != 1 && body[5] != 3) || body.size() != 6U + body[5] * 3U)
-            return corrupt("has a frame header that is none of a camera's");
+        if (body.size() < 6 || body.size() != 6U + body[5] * 3U)
+            return corrupt("has a frame header of a wrong length");
         layout_.size = {static_cast<std::uint32_t>(body[3] << 8U | body[4]),
                         static_cast<std::uint32_t>(body[1] << 8U | body[2])};
-        if (layout_.size.width == 0 || layout_.size.height == 0)
+        if (layout_.size.width == 0 || layout_.size.height == 0 || body[5] == 0)
             return corrupt("has no size");
+        if (layout_.size.width > kMaxSide || layout_.size.height > kMaxSide)
+            return corrupt("is too large");
+        if (body[0] != 8)
+            return corrupt("has samples that are not of 8 bits");
+        if (body[5] > kMaxComponents)
+            return corrupt("has too many components");
+        components_.clear();
+        for (std::size_t at = 6; at < body.size(); at += 3) {
+            const std::uint8_t horizontal = body[at + 1] >> 4U;
+            const std::uint8_t vertical = body[at + 1] & 0x0fU;
+            if (horizontal == 0 || horizontal > kMaxSampling || vertical == 0 || vertical > kMaxSampling)
+                return corrupt("has a bad sampling factor");
+            components_.push_back(body[at]);
+        }
         have_size_ = true;
-        progressive_ = marker == kSof2;
+        needs_own_tables_ = marker == kSof2;
         return {};
     }
 
+    [[nodiscard]] Expected<void> huffmanTables(Body body)
+    {
+        constexpr std::size_t kLengths = 16;
+        while (body.size() > kLengths) {
+            const std::uint8_t index = body[0] & 0xefU; // without 0x10, which says that it is for AC
+            std::size_t values = 0;
+            for (const std::uint8_t count : body.subspan(1, kLengths))
+                values += count;
+            body = body.subspan(1 + kLengths);
+            if (index >= kTables || values > 256 || values > body.size())
+                return corrupt("has a bad Huffman table");
+            body = body.subspan(values);
+        }
+        if (!body.empty())
+            return corrupt("has a bad Huffman table");
+        layout_.has_huffman_tables = layout_.has_huffman_tables || layout_.first_scan == 0;
+        return {};
+    }
+
+    [[nodiscard]] Expected<void> quantizationTables(Body body)
+    {
+        while (!body.empty()) {
+            const std::size_t bytes = 1 + ((body[0] >> 4U) != 0 ? 128U : 64U);
+            if ((body[0] & 0x0fU) >= kTables || bytes > body.size())
+                return corrupt("has a bad quantization table");
+            body = body.subspan(bytes);
+        }
+        return {};
+    }
+
+    [[nodiscard]] Expected<void> arithmeticConditions(Body body)
+    {
+        constexpr std::uint8_t kDcTables = 16;
+        for (; body.size() >= 2; body = body.subspan(2))
+            if (body[0] >= 2 * kDcTables || (body[0] < kDcTables && (body[1] & 0x0fU) > (body[1] >> 4U)))
+                return corrupt("has a bad arithmetic conditioning");
+        return body.empty() ? Expected<void>() : corrupt("has a bad arithmetic conditioning");
+    }
+
     // The scan header, and the coded data behind it up to the marker that ends it.
-    [[nodiscard]] Expected<void> scan(std::size_t marker_at, std::span<const std::uint8_t> body)
+    [[nodiscard]] Expected<void> scan(std::size_t marker_at, Body body)
     {
         if (!have_size_)
             return corrupt("has a scan before its frame header");
-        if (body.empty() || body[0] < 1 || body[0] > 3 || body.size() != 4U + body[0] * 2U)
+        if (body.empty() || body[0] < 1 || body[0] > kMaxComponentsInScan || body.size() != 4U + body[0] * 2U)
             return corrupt("has a bad scan header");
+        std::vector<std::uint8_t> left_over = components_;
+        for (std::size_t at = 1; at < 1U + body[0] * 2U; at += 2) {
+            const auto component = std::find(left_over.begin(), left_over.end(), body[at]);
+            if (component == left_over.end())
+                return corrupt("has a scan of a component that is none");
+            left_over.erase(component);
+        }
         if (layout_.first_scan == 0) {
             // The standard tables are made for sequential pictures.
-            if (progressive_ && !layout_.has_huffman_tables)
+            if (needs_own_tables_ && !layout_.has_huffman_tables)
                 return corrupt("has no Huffman tables");
             layout_.first_scan = marker_at;
         }
@@ -148,7 +243,8 @@ private:
     std::size_t at_ = 0; // never beyond bytes_.size()
     JpegLayout layout_;
     bool have_size_ = false;
-    bool progressive_ = false;
+    bool needs_own_tables_ = false;
+    std::vector<std::uint8_t> components_; // their identifiers
 };
 
 // T.81 K.3 to K.6: how many codes there are of each length, 1 to 16 bits, and the values in the order of their codes.

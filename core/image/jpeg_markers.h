@@ -19,8 +19,9 @@ struct JpegLayout {
     std::size_t end = 0;             // offset behind the EOI marker; what follows is padding
 };
 
-// Walks the whole picture. Taken are Huffman-coded 8-bit JPEGs (baseline, extended, progressive) of one or three
-// components. Errors: kCorrupt, saying what is wrong; a picture without an end is wrong.
+// Walks the whole picture. Taken is what libjpeg's marker reader takes as far as the first scan, stray bytes between
+// segments among it, since decoders show it; but for progressive pictures without Huffman tables. Errors: kCorrupt,
+// saying what is wrong; a picture without an end is wrong.
 [[nodiscard]] Expected<JpegLayout> readJpegLayout(std::span<const std::uint8_t> bytes);
 
 // Walks as far as the size. Errors: kCorrupt.

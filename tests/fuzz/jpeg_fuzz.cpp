@@ -1,10 +1,23 @@
 // A picture that a camera or a recording gives: passed through as it is, and turned by 90 degrees.
 #include "core/image/jpeg_encoder.h"
+#include "core/image/jpeg_markers.h"
+
+#include <turbojpeg.h>
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char *data, std::size_t bytes)
 {
     using namespace picam;
     static JpegEncoder encoder = std::move(*JpegEncoder::create());
+    // Whatever is taken is taken by libjpeg, too, as far as the first scan.
+    if (readJpegLayout({data, bytes})) {
+        static const tjhandle decompressor = tjInitDecompress();
+        int width = 0; // set when libjpeg has read the header, whatever TurboJPEG has to say about it then
+        int ignored = 0;
+        tjDecompressHeader3(decompressor, data, static_cast<unsigned long>(bytes), &width, &ignored, &ignored,
+                            &ignored);
+        if (width == 0)
+            __builtin_trap();
+    }
     const auto size = jpegSize(data, bytes);
     if (!size || std::uint64_t{size->width} * size->height > (1U << 20)) // a large size is right, and only slow here
         return 0;

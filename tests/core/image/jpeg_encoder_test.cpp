@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <gtest/gtest.h>
+#include <memory>
+#include <random>
 #include <string>
 #include <turbojpeg.h>
 
@@ -258,6 +260,77 @@ TEST_F(JpegEncoderTest, MissingHuffmanTablesAreAdded)
     EXPECT_GT(psnr(*completed, {}), 38.0);
     const Transform turn{Rotation::k90, false, false};
     const auto turned = encoder_.encode(jpegFrame(bare), {80, turn});
+    ASSERT_TRUE(turned) << turned.error().message;
+    EXPECT_GT(psnr(*turned, turn), 38.0);
+}
+
+// Why libjpeg does not take the markers up to the first scan. Empty: it takes them.
+std::string libjpegRefuses(const std::vector<std::uint8_t> &jpeg)
+{
+    const std::unique_ptr<void, int (*)(void *)> handle(tjInitDecompress(), tjDestroy);
+    int width = 0; // set when libjpeg has read the header, whatever TurboJPEG has to say about it then
+    int ignored = 0;
+    tjDecompressHeader3(handle.get(), jpeg.data(), static_cast<unsigned long>(jpeg.size()), &width, &ignored, &ignored,
+                        &ignored);
+    return width > 0 ? std::string() : tjGetErrorStr2(handle.get());
+}
+
+// A picture whose scan ends at once: whatever is wrong with it is wrong up to there.
+std::vector<std::uint8_t> withoutPicture(const std::vector<std::uint8_t> &jpeg)
+{
+    const std::size_t scan = readJpegLayout(jpeg)->first_scan;
+    const std::size_t header = 2U + static_cast<std::size_t>(jpeg[scan + 2] << 8 | jpeg[scan + 3]);
+    std::vector<std::uint8_t> head(jpeg.begin(), jpeg.begin() + static_cast<long>(scan + header));
+    head.insert(head.end(), {0xff, 0xd9});
+    return head;
+}
+
+TEST_F(JpegEncoderTest, TakesTheMarkersThatLibjpegTakes)
+{
+    const auto head = withoutPicture(*encoder_.encode(makeFrame(PixelFormat::kYuv420).frame, {60, {}}));
+    ASSERT_TRUE(readJpegLayout(head));
+    ASSERT_EQ(libjpegRefuses(head), "");
+    const std::size_t scan = readJpegLayout(head)->first_scan;
+    std::mt19937 random(3);
+    const std::array<std::uint8_t, 12> telling{0xff, 0x00, 0x01, 0xc0, 0xc4, 0xcc, 0xd0, 0xd8, 0xd9, 0xdb, 0xdd, 0xe0};
+    int taken = 0;
+    for (int i = 0; i < 100000; ++i) {
+        std::vector<std::uint8_t> changed = head;
+        for (auto changes = 1 + random() % 3; changes > 0; --changes) {
+            const auto at = static_cast<long>(random() % scan);
+            const auto with =
+                random() % 2 == 0 ? telling.at(random() % telling.size()) : static_cast<std::uint8_t>(random());
+            if (random() % 3 == 0)
+                changed.insert(changed.begin() + at, with);
+            else if (random() % 3 == 0)
+                changed.erase(changed.begin() + at);
+            else
+                changed[static_cast<std::size_t>(at)] = with;
+        }
+        const std::array<std::uint8_t, 2> sos{0xff, 0xda};
+        const auto first = std::search(changed.begin(), changed.end(), sos.begin(), sos.end());
+        if (std::search(first + 1, changed.end(), sos.begin(), sos.end()) != changed.end())
+            continue; // libjpeg stops at the first, and does not look at what follows
+        const auto layout = readJpegLayout(changed);
+        const std::string refused = libjpegRefuses(changed);
+        taken += layout ? 1 : 0;
+        ASSERT_EQ(layout.has_value(), refused.empty())
+            << (layout ? "taken, but: " + refused : layout.error().message) << ::testing::PrintToString(changed);
+    }
+    EXPECT_GT(taken, 10000);
+}
+
+// As two cameras make them: zeros, or a segment that is shorter than it says, between two others.
+TEST_F(JpegEncoderTest, StrayBytesBetweenSegmentsAreShownAsDecodersDo)
+{
+    const auto jpeg = *encoder_.encode(makeFrame(PixelFormat::kYuv420).frame, {95, {}});
+    std::vector<std::uint8_t> stray = jpeg;
+    stray.insert(stray.begin() + 20, {0x00, 0x00, 0x12, 0xff, 0x00, 0x34, 0x00}); // behind APP0
+    const auto passed = encoder_.encode(jpegFrame(stray), {});
+    ASSERT_TRUE(passed) << passed.error().message;
+    EXPECT_EQ(*passed, stray);
+    const Transform turn{Rotation::k90, false, false};
+    const auto turned = encoder_.encode(jpegFrame(stray), {80, turn});
     ASSERT_TRUE(turned) << turned.error().message;
     EXPECT_GT(psnr(*turned, turn), 38.0);
 }
