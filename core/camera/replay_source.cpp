@@ -1,6 +1,7 @@
 #include "core/camera/replay_source.h"
 
 #include "core/base/file_descriptor.h"
+#include "core/base/log.h"
 #include "core/camera/frame_clock.h"
 #include "core/camera/y4m.h"
 #include "core/image/jpeg_encoder.h"
@@ -92,25 +93,16 @@ public:
         auto recording = std::unique_ptr<JpegRecording>(new JpegRecording);
         recording->paths_ = {path};
         if (folder) {
-            recording->paths_.clear();
-            std::error_code error;
-            for (const auto &entry : std::filesystem::directory_iterator(path, error))
-                if (endsLikeJpeg(entry.path()))
-                    recording->paths_.push_back(entry.path().string());
-            if (error)
-                return fail(ErrorKind::kIo, fmt::format("cannot read the folder {}: {}", path, error.message()));
-            if (recording->paths_.empty())
-                return fail(ErrorKind::kNoCamera, fmt::format("there is no JPEG in {}", path));
-            std::sort(recording->paths_.begin(), recording->paths_.end());
+            auto paths = jpegsIn(path);
+            if (!paths)
+                return tl::unexpected<Error>(std::move(paths.error()));
+            recording->paths_ = std::move(*paths);
         }
         recording->format_.pixels = PixelFormat::kJpeg;
         for (const std::string &picture : recording->paths_) {
-            auto bytes = readFile(picture);
-            if (!bytes)
-                return tl::unexpected<Error>(std::move(bytes.error()));
-            auto size = jpegSize(bytes->data(), bytes->size());
+            const auto size = sizeOf(picture);
             if (!size)
-                return fail(ErrorKind::kCorrupt, fmt::format("{} is no JPEG: {}", picture, size.error().message));
+                return tl::unexpected<Error>(size.error());
             if (recording->format_.size.width != 0 && *size != recording->format_.size)
                 return fail(ErrorKind::kUnsupported,
                             fmt::format("{} has another size than the pictures before it", picture));
@@ -132,6 +124,41 @@ public:
 
 private:
     JpegRecording() = default;
+
+    static Expected<Size> sizeOf(const std::string &picture)
+    {
+        const auto bytes = readFile(picture);
+        if (!bytes)
+            return tl::unexpected<Error>(bytes.error());
+        const auto size = jpegSize(bytes->data(), bytes->size());
+        if (!size)
+            return fail(ErrorKind::kCorrupt, fmt::format("{} is no JPEG: {}", picture, size.error().message));
+        return *size;
+    }
+    // Sorted. A file that is none, whatever its name says (macOS leaves "._picture.jpg"), is no reason to play nothing.
+    static Expected<std::vector<std::string>> jpegsIn(const std::string &folder)
+    {
+        std::vector<std::string> paths;
+        std::error_code error;
+        std::optional<Error> foreign;
+        for (const auto &entry : std::filesystem::directory_iterator(folder, error)) {
+            if (!endsLikeJpeg(entry.path()))
+                continue;
+            if (const auto size = sizeOf(entry.path().string()); size)
+                paths.push_back(entry.path().string());
+            else
+                foreign = size.error();
+        }
+        if (error)
+            return fail(ErrorKind::kIo, fmt::format("cannot read the folder {}: {}", folder, error.message()));
+        if (paths.empty())
+            return foreign ? tl::unexpected<Error>(std::move(*foreign))
+                           : fail(ErrorKind::kNoCamera, fmt::format("there is no JPEG in {}", folder));
+        if (foreign)
+            log::warning("left out: {}", foreign->message);
+        std::sort(paths.begin(), paths.end());
+        return paths;
+    }
 
     std::vector<std::string> paths_;
     FrameFormat format_;

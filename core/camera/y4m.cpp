@@ -60,8 +60,9 @@ Expected<Y4mHeader> parseY4mHeader(const std::string &line)
     rest.remove_prefix(kMagic.size());
     Y4mHeader header;
     header.bytes = line.size() + 1;
-    std::string_view chroma = "420jpeg"; // what a file without C means
+    std::string_view chroma; // "420jpeg", "422p10" …
     std::string_view range;
+    std::string_view subsampling; // mjpegtools' word for chroma, which counts where there is no C
     while (!rest.empty()) {
         const auto start = rest.find_first_not_of(' ');
         if (start == std::string_view::npos)
@@ -86,12 +87,19 @@ Expected<Y4mHeader> parseY4mHeader(const std::string &line)
         case 'X':
             if (value.rfind("COLORRANGE=", 0) == 0)
                 range = value.substr(11);
+            if (value.rfind("YSCSS=", 0) == 0)
+                subsampling = value.substr(6);
             break;
         default:
             break; // interlacing, aspect, comments
         }
     }
-    if (chroma != "420" && chroma != "420jpeg" && chroma != "420mpeg2" && chroma != "420paldv")
+    if (chroma.empty())
+        chroma = subsampling;
+    if (chroma.empty())
+        chroma = "420";
+    if (chroma != "420" && chroma != "420jpeg" && chroma != "420mpeg2" && chroma != "420paldv" && chroma != "420JPEG" &&
+        chroma != "420MPEG2" && chroma != "420PALDV")
         return fail(ErrorKind::kUnsupported, fmt::format("its chroma is {}, and only 8 bit 4:2:0 is read", chroma));
     const Size size = header.format.size;
     if (size.width < 16 || size.height < 16 || size.width > kMaxSide || size.height > kMaxSide || size.width % 2 != 0 ||
@@ -99,8 +107,8 @@ Expected<Y4mHeader> parseY4mHeader(const std::string &line)
         return fail(ErrorKind::kUnsupported, fmt::format("its size is {}", size.toString()));
     if (!(header.fps >= 0.0 && header.fps <= 1000.0))
         header.fps = 0.0;
-    const bool full = range == "FULL" || (range.empty() && chroma == "420jpeg");
-    header.format.range = full ? ColorRange::kFull : ColorRange::kLimited;
+    // "420jpeg" says where chroma is sampled, and nothing about the range.
+    header.format.range = range == "FULL" ? ColorRange::kFull : ColorRange::kLimited;
     return header;
 }
 
@@ -119,36 +127,44 @@ Expected<Y4mFile> Y4mFile::open(const std::string &path)
 
 Expected<void> Y4mFile::readFrame(std::vector<std::uint8_t> &planes)
 {
-    const Size size = header_.format.size;
-    planes.resize(std::size_t{size.width} * size.height * 3 / 2);
     if (offset_ == 0)
         offset_ = header_.bytes;
-    for (int lap = 0;; ++lap) {
-        auto line = readLine(fd_.get(), offset_);
-        if (!line)
-            return fail(line.error().kind, fmt::format("{}: {}", path_, line.error().message));
-        if (line->empty() && lap == 0 && offset_ != header_.bytes) {
-            offset_ = header_.bytes; // from the start again
+    const bool first = offset_ == header_.bytes;
+    auto done = readFrameAt(offset_, planes);
+    // What stands behind the last whole frame is the end: nothing, or what a recorder left that was killed.
+    if (!done && done.error().kind == ErrorKind::kCorrupt && !first)
+        done = readFrameAt(header_.bytes, planes);
+    if (!done)
+        return tl::unexpected<Error>(std::move(done.error()));
+    offset_ = *done;
+    return {};
+}
+
+// Returns the offset behind the frame.
+Expected<std::uint64_t> Y4mFile::readFrameAt(std::uint64_t offset, std::vector<std::uint8_t> &planes) const
+{
+    const Size size = header_.format.size;
+    planes.resize(std::size_t{size.width} * size.height * 3 / 2);
+    const auto line = readLine(fd_.get(), offset);
+    if (!line)
+        return fail(line.error().kind, fmt::format("{}: {}", path_, line.error().message));
+    constexpr std::string_view kFrame = "FRAME";
+    if (line->rfind(kFrame, 0) != 0)
+        return fail(ErrorKind::kCorrupt, fmt::format("{} has no frame at byte {}", path_, offset));
+    const std::uint64_t at = offset + line->size() + 1;
+    std::size_t done = 0;
+    while (done < planes.size()) {
+        const ssize_t got =
+            ::pread(fd_.get(), planes.data() + done, planes.size() - done, static_cast<off_t>(at + done));
+        if (got < 0 && errno == EINTR)
             continue;
-        }
-        if (line->rfind("FRAME", 0) != 0)
-            return fail(ErrorKind::kCorrupt, fmt::format("{} has no frame at byte {}", path_, offset_));
-        std::uint64_t at = offset_ + line->size() + 1;
-        std::size_t done = 0;
-        while (done < planes.size()) {
-            const ssize_t got =
-                ::pread(fd_.get(), planes.data() + done, planes.size() - done, static_cast<off_t>(at + done));
-            if (got < 0 && errno == EINTR)
-                continue;
-            if (got < 0)
-                return failErrno(ErrorKind::kIo, fmt::format("cannot read {}", path_), errno);
-            if (got == 0)
-                return fail(ErrorKind::kCorrupt, fmt::format("{} ends within a frame", path_));
-            done += static_cast<std::size_t>(got);
-        }
-        offset_ = at + planes.size();
-        return {};
+        if (got < 0)
+            return failErrno(ErrorKind::kIo, fmt::format("cannot read {}", path_), errno);
+        if (got == 0)
+            return fail(ErrorKind::kCorrupt, fmt::format("{} ends within a frame", path_));
+        done += static_cast<std::size_t>(got);
     }
+    return at + planes.size();
 }
 
 } // namespace picam

@@ -29,11 +29,13 @@ public:
     [[nodiscard]] static Expected<Y4mFile> open(const std::string &path);
 
     [[nodiscard]] const Y4mHeader &header() const { return header_; }
-    // The next frame's planes Y, U, V, one behind the other, without gaps; after the last the first again.
-    // Errors: kCorrupt, kIo.
+    // The next frame's planes Y, U, V, one behind the other, without gaps; after the last whole one the first again.
+    // Errors: kCorrupt (no whole frame at all), kIo.
     [[nodiscard]] Expected<void> readFrame(std::vector<std::uint8_t> &planes);
 
 private:
+    [[nodiscard]] Expected<std::uint64_t> readFrameAt(std::uint64_t offset, std::vector<std::uint8_t> &planes) const;
+
     Y4mFile(FileDescriptor fd, std::string path, Y4mHeader header)
         : fd_(std::move(fd)), path_(std::move(path)), header_(header)
     {

@@ -248,7 +248,11 @@ TEST(Y4m, ReadsItsHeader)
     ASSERT_TRUE(header);
     EXPECT_EQ(header->format.size, (Size{640, 480}));
     EXPECT_NEAR(header->fps, 29.97, 0.01);
-    EXPECT_EQ(header->format.range, ColorRange::kFull);
+    EXPECT_EQ(header->format.range, ColorRange::kLimited) << "as ffmpeg has it: \"jpeg\" is where chroma is sampled";
+    EXPECT_EQ(parseY4mHeader("YUV4MPEG2 W64 H48")->format.range, ColorRange::kLimited);
+    EXPECT_EQ(parseY4mHeader("YUV4MPEG2 W64 H48 C420jpeg XCOLORRANGE=FULL")->format.range, ColorRange::kFull);
+    EXPECT_TRUE(parseY4mHeader("YUV4MPEG2 W64 H48 XYSCSS=420MPEG2"));
+    EXPECT_TRUE(parseY4mHeader("YUV4MPEG2 W64 H48 XYSCSS=444 C420")) << "C counts";
     EXPECT_EQ(parseY4mHeader("YUV4MPEG2 W64 H48 C420mpeg2")->format.range, ColorRange::kLimited);
     EXPECT_EQ(parseY4mHeader("YUV4MPEG2 W64 H48 C420mpeg2 XCOLORRANGE=FULL")->format.range, ColorRange::kFull);
     EXPECT_EQ(parseY4mHeader("YUV4MPEG2 W64 H48 XCOLORRANGE=LIMITED")->format.range, ColorRange::kLimited);
@@ -256,15 +260,16 @@ TEST(Y4m, ReadsItsHeader)
 
 TEST(Y4m, RefusesWhatItCannotRead)
 {
-    for (const char *line : {"", "YUV4MPEG", "YUV4MPEG2", "YUV4MPEG2X W64 H48", "YUV4MPEG2 W64", "YUV4MPEG2 W63 H48",
-                             "YUV4MPEG2 W64 H48 C444", "YUV4MPEG2 W64 H48 Cmono", "YUV4MPEG2 W64 H48 C420p10",
-                             "YUV4MPEG2 W99999999999 H48", "YUV4MPEG2 W-64 H48", "YUV4MPEG2 W0 H0"})
+    for (const char *line :
+         {"", "YUV4MPEG", "YUV4MPEG2", "YUV4MPEG2X W64 H48", "YUV4MPEG2 W64", "YUV4MPEG2 W63 H48",
+          "YUV4MPEG2 W64 H48 C444", "YUV4MPEG2 W64 H48 XYSCSS=444", "YUV4MPEG2 W64 H48 Cmono",
+          "YUV4MPEG2 W64 H48 C420p10", "YUV4MPEG2 W99999999999 H48", "YUV4MPEG2 W-64 H48", "YUV4MPEG2 W0 H0"})
         EXPECT_FALSE(parseY4mHeader(line)) << line;
     EXPECT_EQ(parseY4mHeader("YUV4MPEG2 W64 H48 F1:0")->fps, 0.0);
     EXPECT_EQ(parseY4mHeader("YUV4MPEG2 W64 H48 F999999:1")->fps, 0.0);
 }
 
-TEST(Y4m, LoopsAndNoticesATruncation)
+TEST(Y4m, LoopsOverItsWholeFrames)
 {
     const TempDir dir;
     const std::string whole = y4m("YUV4MPEG2 W16 H16 F25:1", 2, {16, 16});
@@ -280,11 +285,18 @@ TEST(Y4m, LoopsAndNoticesATruncation)
         write(dir.file("cut.y4m"), whole.substr(0, length));
         auto cut = Y4mFile::open(dir.file("cut.y4m"));
         Expected<void> read;
-        for (int i = 0; cut && read && i < 3; ++i)
+        for (int i = 0; cut && read && i < 3; ++i) {
             read = cut->readFrame(planes);
-        // Whole frames before the cut are read again and again; anything else is an error.
-        const bool at_a_frame = length == whole.size() - (6 + 384);
-        EXPECT_EQ(cut && read, at_a_frame) << length;
+            EXPECT_TRUE(!read || planes[0] == 'a') << length;
+        }
+        // A frame before the cut is read again and again; without one there is nothing to play.
+        EXPECT_EQ(cut && read, length >= whole.size() - (6 + 384)) << length;
+    }
+    write(dir.file("more.y4m"), whole + "and something else\n" + whole);
+    auto more = Y4mFile::open(dir.file("more.y4m"));
+    for (const char expected : {'a', 'b', 'a'}) {
+        ASSERT_TRUE(more->readFrame(planes));
+        EXPECT_EQ(planes[0], static_cast<std::uint8_t>(expected));
     }
 }
 
@@ -411,6 +423,7 @@ TEST(ReplaySource, PlaysAFolderOfJpegsAsTheyAre)
         write(dir.file(std::to_string(i) + ".jpg"), std::string(pictures.back().begin(), pictures.back().end()));
     }
     write(dir.file("notes.txt"), "not a picture");
+    write(dir.file("._1.JPG"), "not a picture either");
     Recorder recorder;
     const auto source = createReplaySource(dir.path());
     const auto info = source->start(request({64, 64}), recorder);
