@@ -196,8 +196,11 @@ void StillCapture::takePicture(MonotonicTime since)
         }
         auto encoded = encoder_->encodePicture(*taken->frame, options);
         taken->frame.reset(); // recycled before anything else
-        if (!encoded)
-            return camera_.reportFailure(std::move(encoded.error()));
+        if (!encoded) {
+            camera_.reportBadFrame(encoded.error());
+            continue;
+        }
+        camera_.reportGoodFrame();
         auto sequence = store_.publish(*encoded, {});
         if (sequence)
             encoded->sequence = *sequence;

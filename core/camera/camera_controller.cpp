@@ -90,6 +90,13 @@ void CameraController::reportFailure(Error error)
     onSourceError(std::move(error));
 }
 
+void CameraController::reportBadFrame(const Error &error)
+{
+    log::debug("a frame was dropped: {}", error.message);
+    if (++bad_frames_ == kMaxBadFrames)
+        reportFailure(error);
+}
+
 CameraLifecycle::Inputs CameraController::inputs() const
 {
     const FrameBus::Demand demand = bus_.demand();
@@ -217,6 +224,9 @@ void CameraController::open()
     }
     stills_.reset(); // whoever took the last opening's stills was interrupted at its end
     failed_ = converged_ = false;
+    bad_frames_ = 0;
+    promised_rate_ = measured_rate_ = 0.0;
+    rate_meter_ = {};
     last_frame_ = MonotonicTime::min();
     convergence_.emplace(steady_clock::now(), options_.convergence_timeout);
     auto done = openSource();
@@ -225,8 +235,10 @@ void CameraController::open()
         return lifecycle_.failed(std::move(done.error()), lockedInputs(), steady_clock::now());
     }
     const SourceInfo &info = session_->info;
-    log::info("camera {} opened by {}, {} at {:.1f} fps", info.name, options_.name,
-              info.remaining.apply(info.format.size).toString(), info.fps);
+    promised_rate_ = info.fps;
+    log::info("camera {} opened by {}, {}{}", info.name, options_.name,
+              info.remaining.apply(info.format.size).toString(),
+              info.fps > 0 ? fmt::format(" at {:.1f} fps", info.fps) : std::string());
     lifecycle_.opened(info.name, info.fps, steady_clock::now());
     {
         const MutexLock lock(mutex_);
@@ -357,7 +369,11 @@ void CameraController::onFrame(std::shared_ptr<Frame> frame)
         return;
     const auto now = steady_clock::now();
     last_frame_ = now;
-    converged_ = convergence_->update(frame->metadata(), now);
+    rate_meter_.add(frame->captured());
+    measured_rate_ = rate_meter_.fps();
+    const CaptureMetadata &metadata = frame->metadata();
+    converged_ =
+        convergence_->update(metadata, convergence_->needsColor(metadata) ? mean_color_.of(*frame) : std::nullopt, now);
     frame->setConverged(converged_);
     bus_.publish(std::move(frame));
 }

@@ -10,6 +10,7 @@
 #include "core/camera/camera_lock.h"
 #include "core/camera/convergence.h"
 #include "core/camera/frame_bus.h"
+#include "core/camera/frame_rate.h"
 #include "core/camera/source.h"
 #include "core/store/camera_requests.h"
 
@@ -68,8 +69,20 @@ public:
 
     // Any thread; as Source::setFrameRate(). Does nothing while the camera is closed.
     void setFrameRate(double fps) PICAM_EXCLUDES(mutex_);
-    // The camera's frames are of no use (they cannot be encoded): treated as its failure. Any thread.
+    // The camera's frames are of no use, whichever come: treated as its failure. Any thread.
     void reportFailure(Error error) PICAM_EXCLUDES(mutex_);
+    // A frame that cannot be encoded is one bad frame: the caller takes the next. So many in a row, of frames and
+    // stills, are a broken camera. Any thread.
+    static constexpr int kMaxBadFrames = 10;
+    void reportBadFrame(const Error &error);
+    void reportGoodFrame() { bad_frames_ = 0; }
+
+    // Frames per second: what the camera promises, else what arrived lately; 0: not known (yet). Any thread.
+    [[nodiscard]] double frameRate() const
+    {
+        const double promised = promised_rate_;
+        return promised > 0 ? promised : measured_rate_.load();
+    }
 
     // Whether exposure and white balance had converged in the newest frame. Any thread.
     [[nodiscard]] bool converged() const { return converged_; }
@@ -134,9 +147,14 @@ private:
 
     // Source thread only, between Source::start() and stop().
     std::optional<Convergence> convergence_;
+    MeanColor mean_color_;
+    FrameRate rate_meter_;
 
     std::atomic<MonotonicTime> last_frame_{MonotonicTime::min()}; // min(): none since the camera was opened
+    std::atomic<double> promised_rate_{0.0};                      // 0: none
+    std::atomic<double> measured_rate_{0.0};                      // 0: not known yet
     std::atomic<bool> converged_{false};
+    std::atomic<int> bad_frames_{0};  // in a row
     std::atomic<bool> failed_{false}; // no frame may follow an error
 
     mutable Mutex mutex_;

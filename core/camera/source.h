@@ -31,7 +31,7 @@ struct SourceInfo {
     std::string name;    // "imx708", "pattern", "replay /srv/a.y4m": one line for the log and /status
     FrameFormat format;  // of the frames as they arrive, before `remaining`
     Transform remaining; // what of the requested transform is left for the encoder to do
-    double fps = 0.0;    // frames per second to expect; 0: unknown
+    double fps = 0.0;    // frames per second that the source keeps to; 0: it promises none
     std::optional<FrameFormat>
         still_output; // empty: none was asked for, or the camera cannot without harm to the frames
 };
@@ -54,8 +54,7 @@ public:
 
 using SourceFactory = std::function<Expected<std::unique_ptr<Source>>()>;
 
-// The source that settings.camera.source names. `auto` is libcamera where it lists a camera (once seen, always
-// expected), else the pattern. Nothing is opened yet. Call with the camera lock held: it may enumerate.
+// The source that settings.camera.source names; `auto` is libcamera. Nothing is opened yet.
 [[nodiscard]] Expected<std::unique_ptr<Source>> createSource(const CameraSettings &settings);
 
 } // namespace picam

@@ -52,6 +52,7 @@ using WallTime = std::chrono::system_clock::time_point;      // CLOCK_REALTIME
 struct CaptureMetadata {
     std::optional<bool> exposure_converged;      // AE
     std::optional<bool> white_balance_converged; // AWB
+    std::optional<bool> focus_converged;         // AF
     std::optional<std::chrono::microseconds> exposure_time;
     std::optional<float> analogue_gain; // 1.0 is the sensor's base sensitivity
     std::optional<float> digital_gain;

@@ -75,22 +75,16 @@ Expected<void> StoreStills::publishFrame()
 {
     const auto deadline = steady_clock::now() + kStillTimeout;
     frames_.setDemand(0);
-    auto taken = frames_.take(deadline);
-    while (taken && !taken->frame->converged() && !stopping_) {
-        taken->frame.reset(); // recycled, before the next is waited for
-        taken = frames_.take(deadline);
-    }
+    auto picture = encodeNext(*parts_.frame_encoder, [&]() -> Expected<SharedFrame> {
+        return frames_.take(deadline).map([](FrameBus::Taken taken) { return std::move(taken.frame); });
+    });
     frames_.setDemand(std::nullopt);
-    if (!taken)
-        return tl::unexpected<Error>(std::move(taken.error()));
-    auto picture = parts_.frame_encoder->encode(*taken->frame);
-    taken->frame.reset();
     if (!picture)
         return tl::unexpected<Error>(std::move(picture.error()));
     StoreTag tag;
     tag.stream = true;
     tag.still_offered = parts_.still_encoder != nullptr;
-    tag.interval = parts_.interval;
+    tag.interval = frameInterval(camera_.frameRate());
     if (auto published = store_.publish(*picture, tag); !published)
         return tl::unexpected<Error>(std::move(published.error()));
     return {};
@@ -99,15 +93,7 @@ Expected<void> StoreStills::publishFrame()
 Expected<void> StoreStills::publishStill()
 {
     const auto deadline = steady_clock::now() + kStillTimeout;
-    auto frame = camera_.takeStill(deadline);
-    while (frame && !camera_.converged() && !stopping_) {
-        frame->reset(); // recycled: the camera may have no other buffer for it
-        frame = camera_.takeStill(deadline);
-    }
-    if (!frame)
-        return tl::unexpected<Error>(std::move(frame.error()));
-    auto picture = parts_.still_encoder->encode(**frame);
-    frame->reset();
+    auto picture = encodeNext(*parts_.still_encoder, [&] { return camera_.takeStill(deadline); });
     if (!picture)
         return tl::unexpected<Error>(std::move(picture.error()));
     StoreTag tag;
@@ -116,6 +102,27 @@ Expected<void> StoreStills::publishStill()
     if (auto published = store_.publish(*picture, tag); !published)
         return tl::unexpected<Error>(std::move(published.error()));
     return {};
+}
+
+// The first of the frames that `take` gives that has converged and can be encoded.
+template <class Take>
+Expected<EncodedFrame> StoreStills::encodeNext(Encoder &encoder, Take take)
+{
+    while (true) {
+        auto frame = take();
+        if (!frame)
+            return tl::unexpected<Error>(std::move(frame.error()));
+        if (stopping_)
+            return fail(ErrorKind::kInterrupted, "interrupted");
+        if (!(*frame)->converged() || !camera_.converged())
+            continue; // recycled first: the camera may have no other buffer for the next
+        auto picture = encoder.encode(**frame);
+        if (picture) {
+            camera_.reportGoodFrame();
+            return picture;
+        }
+        camera_.reportBadFrame(picture.error());
+    }
 }
 
 } // namespace picam

@@ -22,7 +22,6 @@ public:
     struct Parts {
         std::unique_ptr<Encoder> frame_encoder; // of the stream's frames
         std::unique_ptr<Encoder> still_encoder; // of the still output's; null: the camera has none
-        std::chrono::microseconds interval{0};  // between two frames of the camera
         // Whether the stream's own frames are encoded so seldom that a request needs one of its own. Any thread.
         std::function<bool()> needs_frame;
     };
@@ -38,6 +37,8 @@ public:
 
 private:
     void run();
+    template <class Take>
+    [[nodiscard]] Expected<EncodedFrame> encodeNext(Encoder &encoder, Take take);
     [[nodiscard]] Expected<void> publishFrame();
     [[nodiscard]] Expected<void> publishStill();
 

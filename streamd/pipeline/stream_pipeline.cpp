@@ -13,6 +13,8 @@ namespace {
 
 // Each worker costs a frame's buffers; who wants more says so.
 constexpr unsigned kMaxOwnWorkers = 4;
+// Viewers hear of another rate when it differs by as much.
+constexpr double kRateTolerance = 0.1;
 
 unsigned workersFor(std::uint32_t setting)
 {
@@ -34,11 +36,6 @@ CameraController::Options cameraOptions(const Settings &settings, std::chrono::m
     options.convergence_timeout = settings.snapshot.settle;
     options.driver_timeout = driver_timeout;
     return options;
-}
-
-std::chrono::microseconds intervalOf(double fps)
-{
-    return std::chrono::microseconds(fps > 0.0 ? std::llround(1e6 / fps) : 0);
 }
 
 } // namespace
@@ -112,7 +109,7 @@ void StreamPipeline::onCameraOpened(const SourceInfo &info)
     status_.cameraStarted();
     info_ = info;
     reported_ = 0;
-    bad_frames_ = 0;
+    reported_fps_ = 0.0;
     const EncodeOptions frames{settings_.stream.quality, info.remaining};
     std::vector<std::unique_ptr<Encoder>> encoders; // one more than the pool's: for stills
     for (unsigned i = 0; i < workers_ + 1; ++i) {
@@ -130,7 +127,6 @@ void StreamPipeline::onCameraOpened(const SourceInfo &info)
     }
     stills.frame_encoder = std::move(encoders.back());
     encoders.pop_back();
-    stills.interval = intervalOf(info.fps);
     stills.needs_frame = [this] { return needsFrame(); };
     EncodedFrameSink &sink = *this;
     pool_ = std::make_unique<EncoderPool>(*jpeg_frames_, std::move(encoders), sink);
@@ -163,7 +159,8 @@ void StreamPipeline::onStillRequested()
 
 bool StreamPipeline::needsFrame() const
 {
-    return jpeg_fps_ < kMinStoreFps && (info_.fps <= 0.0 || jpeg_fps_ < info_.fps);
+    const double camera_fps = camera_.frameRate();
+    return jpeg_fps_ < kMinStoreFps && (camera_fps <= 0.0 || jpeg_fps_ < camera_fps);
 }
 
 // Publishes the picture and posts it to the loop.
@@ -172,18 +169,20 @@ void StreamPipeline::onEncoded(Result result)
     status_.captured(1 + result.replaced_before + result.paced_before, result.replaced_before, result.paced_before);
     if (!result.frame) {
         status_.dropped();
-        log::debug("a frame was dropped: {}", result.frame.error().message);
-        if (++bad_frames_ == kMaxBadFrames)
-            camera_.reportFailure(std::move(result.frame.error()));
+        camera_.reportBadFrame(result.frame.error());
         return;
     }
-    bad_frames_ = 0;
+    camera_.reportGoodFrame();
     EncodedFrame &picture = *result.frame;
     status_.encoded(result.encode_time, picture.bytes.size());
     publish(picture);
     std::optional<CameraStatus> news;
-    if (std::exchange(reported_, result.generation) != result.generation)
-        news = CameraStatus{CameraState::kStreaming, {}, info_.name, picture.size, info_.fps};
+    const double fps = camera_.frameRate();
+    const bool other_rate = std::fabs(fps - reported_fps_) > kRateTolerance * fps;
+    if (std::exchange(reported_, result.generation) != result.generation || other_rate) {
+        news = CameraStatus{CameraState::kStreaming, {}, info_.name, picture.size, fps};
+        reported_fps_ = fps;
+    }
     mailbox_->put(result.generation, std::move(news), std::make_shared<const EncodedFrame>(std::move(picture)));
 }
 
@@ -193,7 +192,7 @@ void StreamPipeline::publish(EncodedFrame &picture)
     StoreTag tag;
     tag.stream = true;
     tag.still_offered = info_.still_output.has_value();
-    tag.interval = std::max(intervalOf(jpeg_fps_), intervalOf(info_.fps));
+    tag.interval = std::max(frameInterval(jpeg_fps_), frameInterval(camera_.frameRate()));
     const auto sequence = store_.publish(picture, tag);
     if (!sequence && !publish_failed_)
         log::warning("pictures do not reach the frame store: {}", sequence.error().message);

@@ -24,8 +24,6 @@ namespace picam {
 
 class StreamPipeline : public CameraSwitch, private CameraObserver, private EncodedFrameSink {
 public:
-    // A frame that cannot be encoded is dropped; this many in a row are a broken camera.
-    static constexpr int kMaxBadFrames = 10;
     // Stills come from the stream's own frames while at least this many a second are encoded.
     static constexpr double kMinStoreFps = 5.0;
 
@@ -89,8 +87,8 @@ private:
     Mutex stills_mutex_;
     std::unique_ptr<StoreStills> stills_ PICAM_GUARDED_BY(stills_mutex_);
     // Of the thread that commits.
-    unsigned reported_ = 0; // the generation that has heard of this camera
-    int bad_frames_ = 0;
+    unsigned reported_ = 0;     // the generation that has heard of this camera
+    double reported_fps_ = 0.0; // … and of this rate
     std::uint64_t last_sequence_ = 0;
     bool publish_failed_ = false;
 

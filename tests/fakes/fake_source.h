@@ -21,6 +21,7 @@ public:
     Size size{64, 48};
     std::optional<Size> still_size; // of a still output, for whoever asks for one
     double fps = 30.0;
+    std::atomic<bool> cut{false}; // frames and stills come with too few bytes
 
     [[nodiscard]] std::unique_ptr<Source> makeSource();
     [[nodiscard]] SourceFactory factory()
@@ -48,9 +49,9 @@ public:
         // One buffer is all that a camera may have for them.
         if (still_size && still_wanted_ && stills_lent_ == 0) {
             still_wanted_ = false;
-            sink_->onStill(makeFrame(*still_size, metadata, stills_lent_));
+            sink_->onStill(makeFrame(*still_size, metadata, stills_lent_, cut));
         }
-        sink_->onFrame(makeFrame(size, metadata, lent_));
+        sink_->onFrame(makeFrame(size, metadata, lent_, cut));
         return true;
     }
 
@@ -103,14 +104,14 @@ public:
 private:
     friend class FakeSource;
 
-    static std::shared_ptr<Frame> makeFrame(Size of, const CaptureMetadata &metadata, std::atomic<int> &lent)
+    static std::shared_ptr<Frame> makeFrame(Size of, const CaptureMetadata &metadata, std::atomic<int> &lent, bool cut)
     {
         auto pixels =
             std::make_shared<std::vector<std::uint8_t>>(std::size_t{of.width} * of.height * 3 / 2, std::uint8_t{128});
         const std::size_t luma = std::size_t{of.width} * of.height;
         const std::array<Plane, 3> planes{{{pixels->data(), of.width, luma},
                                            {pixels->data() + luma, of.width / 2, luma / 4},
-                                           {pixels->data() + luma / 4 * 5, of.width / 2, luma / 4}}};
+                                           {pixels->data() + luma / 4 * 5, of.width / 2, cut ? 0 : luma / 4}}};
         ++lent;
         auto frame =
             std::make_shared<Frame>(FrameFormat{PixelFormat::kYuv420, of, ColorRange::kFull, ColorMatrix::kBt601},

@@ -107,6 +107,34 @@ TEST_F(StillCaptureTest, WaitsUntilTheCameraHasConverged)
     EXPECT_TRUE(asked.get());
 }
 
+TEST_F(StillCaptureTest, ABadFrameIsLeftOutAndTheNextServes)
+{
+    auto asked = ask();
+    ASSERT_TRUE(fake_.waitOpen(true));
+    fake_.cut = true;
+    for (int i = 0; i < Convergence::kFramesInARow + CameraController::kMaxBadFrames - 2; ++i) {
+        ASSERT_TRUE(fake_.emit());
+        EXPECT_EQ(asked.wait_for(2ms), std::future_status::timeout);
+    }
+    fake_.cut = false;
+    feed(asked);
+    const auto picture = asked.get();
+    ASSERT_TRUE(picture) << picture.error().message;
+    EXPECT_EQ(fake_.starts(), 1);
+}
+
+TEST_F(StillCaptureTest, NothingButBadFramesIsABrokenCamera)
+{
+    auto asked = ask();
+    ASSERT_TRUE(fake_.waitOpen(true));
+    fake_.cut = true;
+    feed(asked);
+    const auto picture = asked.get();
+    ASSERT_FALSE(picture);
+    EXPECT_EQ(picture.error().kind, ErrorKind::kCorrupt);
+    EXPECT_TRUE(lockBecomesFree());
+}
+
 // A program that knows nothing of our lock has the device itself.
 TEST_F(StillCaptureTest, ADeviceInUseElsewhereIsAnErrorAtOnceAndNoMore)
 {

@@ -204,6 +204,41 @@ TEST_F(CameraControllerTest, WhatCannotBeEncodedIsTheCamerasFailure)
     ASSERT_TRUE(observer_.heard("opened", 2)) << "and it is opened anew";
 }
 
+TEST_F(CameraControllerTest, SoManyBadFramesInARowAreTheCamerasFailure)
+{
+    demandAndOpen();
+    const Error bad{ErrorKind::kCorrupt, "JPEG is cut off"};
+    for (int round = 0; round < 3; ++round) {
+        for (int i = 1; i < CameraController::kMaxBadFrames; ++i)
+            controller_->reportBadFrame(bad);
+        controller_->reportGoodFrame();
+    }
+    ASSERT_TRUE(camera_.emit());
+    ASSERT_TRUE(frames_->take(steady_clock::now() + kDeadline));
+    EXPECT_EQ(observer_.count("unavailable"), 0);
+    for (int i = 0; i < CameraController::kMaxBadFrames; ++i)
+        controller_->reportBadFrame(bad);
+    ASSERT_TRUE(observer_.heard("unavailable: JPEG is cut off"));
+    ASSERT_TRUE(observer_.heard("opened", 2)) << "and it is opened anew";
+}
+
+TEST_F(CameraControllerTest, TheRateIsThePromisedOneOrWhatArrives)
+{
+    demandAndOpen();
+    ASSERT_TRUE(camera_.emit());
+    EXPECT_EQ(controller_->frameRate(), 30.0) << "promised";
+    frames_->setDemand(std::nullopt);
+    ASSERT_TRUE(camera_.waitOpen(false));
+    camera_.fps = 0.0;
+    frames_->setDemand(0);
+    ASSERT_TRUE(camera_.waitOpen(true));
+    const auto deadline = steady_clock::now() + kDeadline;
+    while (controller_->frameRate() == 0.0 && steady_clock::now() < deadline)
+        ASSERT_TRUE(camera_.emit());
+    EXPECT_GT(controller_->frameRate(), 0.0);
+    EXPECT_NE(controller_->frameRate(), 30.0);
+}
+
 TEST_F(CameraControllerTest, AStallAfterFramesIsRestartedInSilence)
 {
     options_.stall_timeout = 100ms;

@@ -44,7 +44,6 @@ protected:
         parts.frame_encoder = *JpegFrameEncoder::create({80, {}});
         if (still_output)
             parts.still_encoder = *JpegFrameEncoder::create({90, {}});
-        parts.interval = 33ms;
         parts.needs_frame = [this] {
             ++needs_frame_asked_;
             return needs_frame_.load();
@@ -81,6 +80,19 @@ protected:
         }
         return std::nullopt;
     }
+    void leavesOutBadOnes(FrameStore::Kind kind)
+    {
+        fake_.cut = true;
+        stills_->request();
+        for (int i = 0; i < Convergence::kFramesInARow + CameraController::kMaxBadFrames - 2; ++i) {
+            ASSERT_TRUE(fake_.emit());
+            EXPECT_FALSE(newest(kind));
+        }
+        fake_.cut = false;
+        EXPECT_TRUE(pictureSince(kind, {}));
+        EXPECT_EQ(fake_.starts(), 1);
+    }
+
     TempDir dir_;
     FakeCamera fake_;
     OpenStore store_{dir_.file("s")};
@@ -128,7 +140,7 @@ TEST_F(StoreStillsTest, WhileTheStreamsFramesAreNotEncodedOneIsForEachRequest)
         ASSERT_TRUE(picture);
         EXPECT_TRUE(picture->tag.stream);
         EXPECT_FALSE(picture->tag.still_offered);
-        EXPECT_EQ(picture->tag.interval, 33ms);
+        EXPECT_EQ(picture->tag.interval, 33333us);
         EXPECT_TRUE(i == 0 || picture->picture->sequence == sequence + 1) << "one for each";
         sequence = picture->picture->sequence;
     }
@@ -157,6 +169,19 @@ TEST_F(StoreStillsTest, WaitsUntilTheCameraHasConverged)
         fake_.emit(searching);
     EXPECT_FALSE(newest(FrameStore::Kind::kStillSize));
     EXPECT_TRUE(pictureSince(FrameStore::Kind::kStillSize, {}));
+}
+
+TEST_F(StoreStillsTest, ABadFrameIsLeftOutAndTheNextServes)
+{
+    open(false);
+    needs_frame_ = true;
+    leavesOutBadOnes(FrameStore::Kind::kSequence);
+}
+
+TEST_F(StoreStillsTest, ABadStillIsLeftOutAndTheNextServes)
+{
+    open(true);
+    leavesOutBadOnes(FrameStore::Kind::kStillSize);
 }
 
 TEST_F(StoreStillsTest, ARequestFromBeforeACameraFailureEndsWithIt)
