@@ -126,24 +126,31 @@ void CameraLifecycle::closed(const Inputs &inputs, MonotonicTime now)
         state_ = State::kRefused;
         return;
     }
-    const Error error = *std::exchange(error_, std::nullopt);
-    stalls_ = error.kind == ErrorKind::kStalled ? stalls_ + 1 : 0;
-    if (stalls_ >= kMaxStalls) {
-        failed(error, inputs, now);
-        error_ = Error{error.kind, fmt::format("{}, {} times in a row", error.message, stalls_)};
-        state_ = State::kGivenUp;
-        return;
-    }
+    Error error = *std::exchange(error_, std::nullopt);
     // Most cameras that stop in the middle go on when they are started again: that is not reported.
-    if (stalls_ == 1 && gave_frames) {
+    if (error.kind == ErrorKind::kStalled && stalls_ == 0 && gave_frames) {
+        stalls_ = 1;
         state_ = State::kLocking;
         delay_ = std::chrono::milliseconds(0);
         return;
     }
-    failed(error, inputs, now);
+    failed(std::move(error), inputs, now);
 }
 
+// A camera that does not answer when it is opened counts like one that gives no frame.
 void CameraLifecycle::failed(Error error, const Inputs &inputs, MonotonicTime now)
+{
+    stalls_ = error.kind == ErrorKind::kStalled ? stalls_ + 1 : 0;
+    if (stalls_ >= kMaxStalls) {
+        retryLater(error, inputs, now);
+        error_ = Error{error.kind, fmt::format("{}, {} times in a row", error.message, stalls_)};
+        state_ = State::kGivenUp;
+        return;
+    }
+    retryLater(std::move(error), inputs, now);
+}
+
+void CameraLifecycle::retryLater(Error error, const Inputs &inputs, MonotonicTime now)
 {
     if (!inputs.demanded || inputs.stopping || isAnother(inputs)) {
         state_ = State::kIdle; // whoever demanded it is gone; another demand begins anew

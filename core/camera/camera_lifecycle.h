@@ -98,6 +98,7 @@ public:
     [[nodiscard]] std::chrono::milliseconds backoff() const { return delay_; }
 
 private:
+    void retryLater(Error error, const Inputs &inputs, MonotonicTime now);
     [[nodiscard]] Step begin(const Inputs &inputs);
     [[nodiscard]] Step stream(const Inputs &inputs, MonotonicTime now);
     [[nodiscard]] bool isAnother(const Inputs &inputs) const { return inputs.generation != generation_; }

@@ -331,6 +331,21 @@ TEST(CameraLifecycle, StallsInARowAreReportedAndAtLastGivenUp)
     }
 }
 
+TEST(CameraLifecycle, ACameraThatDoesNotAnswerWhenItIsOpenedIsAStallToo)
+{
+    Lifecycle camera(kStreams);
+    camera.demand(true);
+    for (int i = 0; i < CameraLifecycle::kMaxStalls; ++i) {
+        ASSERT_NE(camera.machine.state(), State::kGivenUp) << i;
+        camera.lock();
+        camera.machine.failed({ErrorKind::kStalled, "the camera does not answer"}, camera.in, camera.now);
+        EXPECT_EQ(camera.report(), "the camera does not answer");
+        camera.now += 1h;
+    }
+    EXPECT_EQ(camera.machine.state(), State::kGivenUp);
+    EXPECT_EQ(camera.next().action, Action::kGiveUp);
+}
+
 TEST(CameraLifecycle, AFrameBetweenStallsStartsTheCountAnew)
 {
     Lifecycle camera(kStreams);
