@@ -1,9 +1,14 @@
 #include "core/camera/libcamera_config.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstdint>
 #include <fmt/format.h>
 #include <libcamera/formats.h>
+#include <limits>
 #include <string_view>
+#include <utility>
 
 namespace picam::libcamera_config {
 namespace {
@@ -15,14 +20,14 @@ struct FormatChoice {
     PixelFormat pixels;
 };
 
-// Best first: what the encoder takes as it is, then what the camera has encoded, then what has to be rearranged.
+// Best first: what the camera has encoded itself, then what the encoder takes as it is, then what has to be rearranged.
 // libcamera names RGB by a word's bits, so its BGR888 lies in memory as R, G, B.
 const std::vector<FormatChoice> &formatChoices()
 {
     static const std::vector<FormatChoice> choices = {
-        {libcamera::formats::YUV420, PixelFormat::kYuv420}, {libcamera::formats::NV12, PixelFormat::kNv12},
-        {libcamera::formats::MJPEG, PixelFormat::kJpeg},    {libcamera::formats::YUYV, PixelFormat::kYuyv},
-        {libcamera::formats::BGR888, PixelFormat::kRgb24},  {libcamera::formats::RGB888, PixelFormat::kBgr24},
+        {libcamera::formats::MJPEG, PixelFormat::kJpeg},   {libcamera::formats::YUV420, PixelFormat::kYuv420},
+        {libcamera::formats::NV12, PixelFormat::kNv12},    {libcamera::formats::YUYV, PixelFormat::kYuyv},
+        {libcamera::formats::BGR888, PixelFormat::kRgb24}, {libcamera::formats::RGB888, PixelFormat::kBgr24},
     };
     return choices;
 }
@@ -61,6 +66,9 @@ Flips grantedFlips(const Config &config)
     }
 }
 
+// Of AeState, AwbState and AfState: 1. The others are ends of the search, or none.
+constexpr std::int32_t kSearching = 1;
+
 // A control's number by its name, at run time: versions come and go with AeLocked and AeState.
 std::optional<unsigned int> controlByName(std::string_view name)
 {
@@ -70,15 +78,41 @@ std::optional<unsigned int> controlByName(std::string_view name)
     return std::nullopt;
 }
 
+// A state that the camera reports as a number, by the control's name.
+std::optional<std::int32_t> reportedState(const libcamera::ControlList &metadata, std::optional<unsigned int> id)
+{
+    if (!id || !metadata.contains(*id) || metadata.get(*id).type() != libcamera::ControlTypeInteger32)
+        return std::nullopt;
+    return metadata.get(*id).get<std::int32_t>();
+}
+
 std::optional<bool> exposureConverged(const libcamera::ControlList &metadata)
 {
     static const auto ae_locked = controlByName("AeLocked");
     static const auto ae_state = controlByName("AeState");
-    constexpr std::int32_t kConverged = 2;
     if (ae_locked && metadata.contains(*ae_locked))
         return metadata.get(*ae_locked).get<bool>();
-    if (ae_state && metadata.contains(*ae_state) && metadata.get(*ae_state).type() == libcamera::ControlTypeInteger32)
-        return metadata.get(*ae_state).get<std::int32_t>() == kConverged;
+    if (const auto state = reportedState(metadata, ae_state))
+        return *state != kSearching; // idle: it is set by hand
+    return std::nullopt;
+}
+
+std::optional<bool> whiteBalanceConverged(const libcamera::ControlList &metadata)
+{
+    static const auto awb_locked = controlByName("AwbLocked");
+    static const auto awb_state = controlByName("AwbState");
+    if (const auto state = reportedState(metadata, awb_state))
+        return *state != kSearching;
+    if (awb_locked && metadata.contains(*awb_locked) && metadata.get(*awb_locked).get<bool>())
+        return true; // not locked is no word: some never lock
+    return std::nullopt;
+}
+
+std::optional<bool> focusConverged(const libcamera::ControlList &metadata)
+{
+    static const auto af_state = controlByName("AfState");
+    if (const auto state = reportedState(metadata, af_state))
+        return *state != kSearching; // found, not found, or not looked for
     return std::nullopt;
 }
 
@@ -109,6 +143,40 @@ std::unique_ptr<libcamera::CameraConfiguration> generate(libcamera::Camera &came
     return camera.generateConfiguration(roles);
 }
 
+libcamera::Size toLibcamera(Size size)
+{
+    return {size.width, size.height};
+}
+
+// Whether frames of this format come in this size: one of a list, or any of a range.
+bool hasSize(const libcamera::StreamFormats &formats, libcamera::PixelFormat fourcc, const libcamera::Size &size)
+{
+    const auto sizes = formats.sizes(fourcc);
+    if (std::find(sizes.begin(), sizes.end(), size) != sizes.end())
+        return true;
+    const libcamera::SizeRange range = formats.range(fourcc);
+    return range.hStep > 0 && range.vStep > 0 && range.contains(size); // a list has no steps
+}
+
+// How far apart two sizes are: by their areas first, so that a size asked for upright finds the one that lies.
+double distance(const libcamera::Size &size, const libcamera::Size &wanted)
+{
+    const auto area = [](const libcamera::Size &s) { return static_cast<double>(s.width) * s.height; };
+    const auto shape = [](const libcamera::Size &s) { return static_cast<double>(s.width) / s.height; };
+    return std::fabs(std::log(area(size) / area(wanted))) + 0.01 * std::fabs(std::log(shape(size) / shape(wanted)));
+}
+
+// The formats that we know and that are offered, best first.
+std::vector<libcamera::PixelFormat> offeredFormats(const libcamera::StreamFormats &formats)
+{
+    const auto offered = formats.pixelformats();
+    std::vector<libcamera::PixelFormat> known;
+    for (const FormatChoice &choice : formatChoices())
+        if (std::find(offered.begin(), offered.end(), choice.fourcc) != offered.end())
+            known.push_back(choice.fourcc);
+    return known;
+}
+
 Expected<FrameFormat> granted(const libcamera::Camera &camera, const libcamera::StreamConfiguration &stream)
 {
     const auto &choices = formatChoices();
@@ -125,18 +193,43 @@ Expected<FrameFormat> granted(const libcamera::Camera &camera, const libcamera::
 
 void askFor(libcamera::StreamConfiguration &stream, Size size, unsigned int buffers)
 {
-    const auto offered = stream.formats().pixelformats();
-    const auto &choices = formatChoices();
-    auto choice = std::find_if(choices.begin(), choices.end(), [&](const FormatChoice &candidate) {
-        return std::find(offered.begin(), offered.end(), candidate.fourcc) != offered.end();
+    const libcamera::StreamFormats &formats = stream.formats();
+    const auto offered = offeredFormats(formats);
+    // Some pipelines list nothing and take what they are asked for.
+    stream.pixelFormat = offered.empty() ? libcamera::formats::YUV420 : offered.front();
+    stream.size = toLibcamera(size);
+    // Each format has sizes of its own. The first that has the size; else the nearest size of any, chosen here:
+    // libcamera takes the largest that is smaller on both sides, whatever lies beside it.
+    const auto has = std::find_if(offered.begin(), offered.end(), [&](const libcamera::PixelFormat &fourcc) {
+        return hasSize(formats, fourcc, toLibcamera(size));
     });
-    if (choice == choices.end())
-        choice = choices.begin(); // some pipelines list nothing and take what they are asked for
-    stream.pixelFormat = choice->fourcc;
-    stream.size = {size.width, size.height};
+    if (has != offered.end()) {
+        stream.pixelFormat = *has;
+    } else {
+        double nearest = std::numeric_limits<double>::infinity();
+        for (const auto &fourcc : offered)
+            for (const auto &candidate : formats.sizes(fourcc))
+                if (const double far = distance(candidate, toLibcamera(size)); far < nearest) {
+                    nearest = far;
+                    stream.pixelFormat = fourcc;
+                    stream.size = candidate;
+                }
+    }
     stream.bufferCount = buffers;
     stream.colorSpace = libcamera::ColorSpace::Sycc;
     stream.stride = 0;
+}
+
+std::vector<Size> offeredSizes(const libcamera::StreamConfiguration &stream)
+{
+    std::vector<Size> sizes;
+    for (const auto &fourcc : offeredFormats(stream.formats()))
+        for (const auto &size : stream.formats().sizes(fourcc))
+            sizes.push_back({size.width, size.height});
+    const auto key = [](Size size) { return std::pair(std::uint64_t{size.width} * size.height, size.width); };
+    std::sort(sizes.begin(), sizes.end(), [&](Size a, Size b) { return key(a) < key(b); });
+    sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
+    return sizes;
 }
 
 Expected<Chosen> configure(libcamera::Camera &camera, const Wanted &wanted)
@@ -153,9 +246,13 @@ Expected<Chosen> configure(libcamera::Camera &camera, const Wanted &wanted)
     askFor(config->at(0), wanted.size, wanted.buffers);
     if (wanted.still_output)
         askFor(config->at(1), *wanted.still_output, 1);
+    const libcamera::StreamConfiguration &first = config->at(0);
+    const bool listed = hasSize(first.formats(), first.pixelFormat, first.size);
     if (config->validate() == libcamera::CameraConfiguration::Invalid || config->size() != streams)
-        return fail(ErrorKind::kUnsupported,
-                    fmt::format("the camera {} cannot do {}", camera.id(), wanted.size.toString()));
+        return listed && streams == 1
+                   ? fail(ErrorKind::kStalled, fmt::format("the camera {} does not answer", camera.id()))
+                   : fail(ErrorKind::kUnsupported,
+                          fmt::format("the camera {} cannot do {}", camera.id(), wanted.size.toString()));
 
     Chosen chosen;
     auto format = granted(camera, config->at(0));
@@ -184,6 +281,16 @@ bool keepsRate(const libcamera::Camera &camera, double fps)
         return true;
     constexpr double kTolerance = 1.02; // sensors' rates are odd numbers
     return static_cast<double>(found->second.min().get<std::int64_t>()) <= 1e6 / fps * kTolerance;
+}
+
+bool promisesRate(const libcamera::Camera &camera)
+{
+    return camera.controls().find(&libcamera::controls::FrameDurationLimits) != camera.controls().end();
+}
+
+bool isSilence(int error)
+{
+    return error == EIO || error == ENODEV || error == ETIMEDOUT;
 }
 
 void setFocus(const libcamera::Camera &camera, libcamera::ControlList &controls)
@@ -236,6 +343,8 @@ CaptureMetadata captureMetadata(const libcamera::ControlList &metadata)
     namespace controls = libcamera::controls;
     CaptureMetadata result;
     result.exposure_converged = exposureConverged(metadata);
+    result.white_balance_converged = whiteBalanceConverged(metadata);
+    result.focus_converged = focusConverged(metadata);
     if (const auto exposure = metadata.get(controls::ExposureTime))
         result.exposure_time = std::chrono::microseconds(*exposure);
     if (const auto gain = metadata.get(controls::AnalogueGain))

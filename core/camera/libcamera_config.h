@@ -29,15 +29,25 @@ struct Wanted {
 };
 
 // The validated configuration nearest to what is wanted. Errors: kUnsupported (no such size; no second stream),
-// kCameraFailed.
+// kStalled (the camera does not answer: what it offers itself is refused), kCameraFailed.
 [[nodiscard]] Expected<Chosen> configure(libcamera::Camera &camera, const Wanted &wanted);
 
-// Asks for the best format that the stream offers, or for planar 4:2:0 where it lists none, in full-range BT.601, with
-// strides as the driver likes them.
+// Asks for the size in the best format that has it, or for the nearest size that is offered; for planar 4:2:0 where
+// nothing is listed. In full-range BT.601, with strides as the driver likes them.
 void askFor(libcamera::StreamConfiguration &stream, Size size, unsigned int buffers);
+
+// The sizes of all formats that we know, smallest first; of a range the usual ones.
+[[nodiscard]] std::vector<Size> offeredSizes(const libcamera::StreamConfiguration &stream);
+
+// Whether the camera's frame rate can be set, so that it gives the rate that it is asked for (within keepsRate()). A
+// webcam gives what its format and the light allow. Sensors behind an ISP can.
+[[nodiscard]] bool promisesRate(const libcamera::Camera &camera);
 
 // Whether the camera, configured, can give so many frames a second; true where it does not say.
 [[nodiscard]] bool keepsRate(const libcamera::Camera &camera, double fps);
+
+// Whether an error number of the driver's says that the camera is gone or does not answer.
+[[nodiscard]] bool isSilence(int error);
 
 // Continuous focus where the camera has a focus.
 void setFocus(const libcamera::Camera &camera, libcamera::ControlList &controls);

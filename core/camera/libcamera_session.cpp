@@ -74,6 +74,7 @@ Expected<SourceInfo> LibcameraSession::start(const SourceRequest &request, Color
 
     camera_->requestCompleted.connect(this, &LibcameraSession::onRequestCompleted);
     camera_->disconnected.connect(this, &LibcameraSession::onDisconnected);
+    promises_rate_ = libcamera_config::promisesRate(*camera_);
     libcamera::ControlList controls(camera_->controls());
     setRate(controls, request.fps);
     libcamera_config::setFocus(*camera_, controls);
@@ -87,7 +88,8 @@ Expected<SourceInfo> LibcameraSession::start(const SourceRequest &request, Color
     const MutexLock lock(mutex_);
     for (std::size_t index = 0; index < slots_.size(); ++index)
         queue(index);
-    return SourceInfo{name_, format_, remaining_, request.fps, still_format_};
+    const bool promised = promises_rate_ && libcamera_config::keepsRate(*camera_, request.fps);
+    return SourceInfo{name_, format_, remaining_, promised ? request.fps : 0.0, still_format_};
 }
 
 // Two outputs, if that is wanted and costs the frames neither their size nor their rate; else one.
@@ -113,12 +115,21 @@ Expected<libcamera_config::Chosen> LibcameraSession::choose(const SourceRequest 
     if (!one)
         return one;
     if (request.exact_size && one->format.size != wanted.size)
-        return fail(ErrorKind::kUnsupported,
-                    fmt::format("the camera {} has no size {}; the nearest is {}", name_, request.size.toString(),
-                                request.transform.apply(one->format.size).toString()));
+        return fail(ErrorKind::kUnsupported, noSuchSize(one->config->at(0), request));
     if (const int result = camera_->configure(one->config.get()); result != 0)
-        return failErrno(ErrorKind::kCameraFailed, fmt::format("cannot configure the camera {}", name_), -result);
+        return failErrno(libcamera_config::isSilence(-result) ? ErrorKind::kStalled : ErrorKind::kCameraFailed,
+                         fmt::format("cannot configure the camera {}", name_), -result);
     return one;
+}
+
+std::string LibcameraSession::noSuchSize(const libcamera::StreamConfiguration &stream,
+                                         const SourceRequest &request) const
+{
+    std::string sizes;
+    for (const Size size : libcamera_config::offeredSizes(stream))
+        sizes += (sizes.empty() ? "" : ", ") + request.transform.apply(size).toString();
+    return fmt::format("the camera {} has no size {}; it has {}", name_, request.size.toString(),
+                       sizes.empty() ? "others, which it does not list" : sizes);
 }
 
 Expected<void> LibcameraSession::configure(const SourceRequest &request, ColorRangeSetting color_range)
@@ -212,8 +223,10 @@ LibcameraSession::buffersFor(const libcamera::StreamConfiguration &stream, const
 Expected<std::vector<LibcameraSession::Buffer>>
 LibcameraSession::buffersFromHeap(const libcamera::StreamConfiguration &stream, const FrameFormat &format) const
 {
-    if (camera_->id().find("/base/") == std::string::npos || format.pixels == PixelFormat::kJpeg)
-        return fail(ErrorKind::kUnsupported, "not a camera of this board");
+    // "/base/" begins a device tree's paths, those of USB devices too.
+    if (camera_->id().find("/base/") == std::string::npos || !libcamera_config::promisesRate(*camera_) ||
+        format.pixels == PixelFormat::kJpeg)
+        return fail(ErrorKind::kUnsupported, "not a camera behind an image processor of this board");
     std::vector<Buffer> buffers;
     for (unsigned int i = 0; i < stream.bufferCount; ++i) {
         auto allocated = allocateDmaBuffer(stream.frameSize, fmt::format("picam-{}", i));
@@ -263,7 +276,7 @@ Expected<void> LibcameraSession::mapBuffer(Buffer &buffer, const libcamera::Stre
 
 void LibcameraSession::setRate(libcamera::ControlList &controls, double fps) const
 {
-    if (camera_->controls().find(&libcamera::controls::FrameDurationLimits) == camera_->controls().end())
+    if (!promises_rate_)
         return;
     const auto shortest = static_cast<std::int64_t>(1e6 / fps);
     // Equal limits keep the rate but cap the exposure; a still may take longer in the dark.
@@ -300,8 +313,35 @@ void LibcameraSession::stop()
     if (!acquired_)
         return;
     camera_->stop(); // hands out the cancelled requests in this call: no mutex may be held
+    bool all_back = false;
+    {
+        const MutexLock lock(mutex_);
+        all_back = queued_ == 0;
+    }
+    if (!all_back) {
+        // It was unplugged, and its signals may be emitted at this moment: none is disconnected, nothing freed.
+        camera_->release();
+        return;
+    }
     camera_->requestCompleted.disconnect(this);
     camera_->disconnected.disconnect(this);
+    freeRequests();
+    camera_->release();
+    acquired_ = false;
+    camera_.reset();
+}
+
+void LibcameraSession::finish()
+{
+    if (!acquired_)
+        return;
+    freeRequests();
+    acquired_ = false;
+    camera_.reset();
+}
+
+void LibcameraSession::freeRequests()
+{
     for (Slot &slot : slots_) {
         slot.request.reset();
         slot.with_still.reset();
@@ -311,9 +351,6 @@ void LibcameraSession::stop()
         slot.frame.own.reset();
     still_buffer_.own.reset();
     config_.reset();
-    camera_->release();
-    acquired_ = false;
-    camera_.reset();
 }
 
 void LibcameraSession::onRequestCompleted(libcamera::Request *request)
@@ -324,14 +361,22 @@ void LibcameraSession::onRequestCompleted(libcamera::Request *request)
     bool hangs = false;
     {
         const MutexLock lock(mutex_);
+        --queued_;
         if (!running_)
             return;
+        for (const std::size_t refused : std::exchange(refused_, {}))
+            queue(refused);
         cancelled_in_a_row_ = cancelled ? cancelled_in_a_row_ + 1 : 0;
         // The driver's watchdog cancels all that is queued: the camera hangs, and only a restart helps.
         hangs = cancelled_in_a_row_ >= slots_.size();
         const bool still = request == slots_[index].with_still.get();
         if (!hangs && good && !still && early(Clock::now())) {
-            park(index);
+            // A driver has to have a buffer for each frame that the sensor gives, or it drops the ones that are due.
+            // Only a camera that says it keeps a rate and does not is one without a sensor: it fills what it is given.
+            if (promises_rate_)
+                park(index);
+            else
+                queue(index);
             return;
         }
         if (!hangs && !good) {
@@ -424,10 +469,13 @@ void LibcameraSession::queue(std::size_t index)
     if (const int result = camera_->queueRequest(&request); result != 0) {
         log::warning("the camera {} refused a request: error {}", name_, -result);
         still_out_ = still_out_ && !still;
+        refused_.push_back(index);
+        return;
     }
+    ++queued_;
 }
 
-// Cameras without hardware do not keep a rate: what comes too early goes back unseen, when the next one is due.
+// Not every camera keeps the rate that it is asked for: what comes too early goes back unseen.
 bool LibcameraSession::early(Clock::time_point now)
 {
     const auto interval = duration_cast<Clock::duration>(duration<double>(1.0 / fps_));

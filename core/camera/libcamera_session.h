@@ -25,12 +25,15 @@ public:
     LibcameraSession(std::shared_ptr<libcamera::Camera> camera, std::string name, FrameSink &sink);
     LibcameraSession(const LibcameraSession &) = delete;
     LibcameraSession &operator=(const LibcameraSession &) = delete;
-    ~LibcameraSession(); // after stop()
+    ~LibcameraSession(); // after stop(), and where it says so, after finish()
 
     [[nodiscard]] Expected<SourceInfo> start(const SourceRequest &request, ColorRangeSetting color_range);
     void setFrameRate(double fps);
     void requestStill(); // any thread, between start() and stop()
     void stop();
+    // To be called when the camera manager has stopped. A camera that was unplugged keeps the requests that were
+    // queued, and libcamera's thread may still touch them: until then they live, with their buffers and the camera.
+    void finish();
 
 private:
     using Clock = std::chrono::steady_clock;
@@ -52,6 +55,8 @@ private:
 
     [[nodiscard]] Expected<void> configure(const SourceRequest &request, ColorRangeSetting color_range);
     [[nodiscard]] Expected<libcamera_config::Chosen> choose(const SourceRequest &request) const;
+    [[nodiscard]] std::string noSuchSize(const libcamera::StreamConfiguration &stream,
+                                         const SourceRequest &request) const;
     [[nodiscard]] Expected<void> allocate();
     [[nodiscard]] Expected<std::unique_ptr<libcamera::Request>> requestFor(std::size_t index, bool with_still) const;
     [[nodiscard]] Expected<std::vector<Buffer>> buffersFor(const libcamera::StreamConfiguration &stream,
@@ -63,6 +68,7 @@ private:
     void setRate(libcamera::ControlList &controls, double fps) const;
     void onRequestCompleted(libcamera::Request *request);
     void onDisconnected();
+    void freeRequests();
     [[nodiscard]] bool early(Clock::time_point now) PICAM_REQUIRES(mutex_);
     void deliver(std::size_t index, libcamera::Request &request);
     [[nodiscard]] std::shared_ptr<Frame> frameOf(const Buffer &buffer, const FrameFormat &format,
@@ -86,6 +92,7 @@ private:
     std::optional<FrameFormat> still_format_; // of the still output, if there is one
     Buffer still_buffer_;                     // its only one
     bool still_ = false;
+    bool promises_rate_ = false;
     bool acquired_ = false;
 
     Mutex mutex_;
@@ -94,11 +101,13 @@ private:
     bool rate_changed_ PICAM_GUARDED_BY(mutex_) = false;
     bool still_wanted_ PICAM_GUARDED_BY(mutex_) = false; // the next request shall bring one
     bool still_out_ PICAM_GUARDED_BY(mutex_) = false;    // its buffer is with the camera or with the sink
+    unsigned int queued_ PICAM_GUARDED_BY(mutex_) = 0;   // requests that libcamera has
     unsigned int cancelled_in_a_row_ PICAM_GUARDED_BY(mutex_) = 0;
     Clock::time_point next_due_ PICAM_GUARDED_BY(mutex_){};
-    std::vector<std::size_t> parked_ PICAM_GUARDED_BY(mutex_); // came too early: queued again when one is due
+    std::vector<std::size_t> refused_ PICAM_GUARDED_BY(mutex_); // queued again with the next that comes back
+    std::vector<std::size_t> parked_ PICAM_GUARDED_BY(mutex_);  // came too early: queued again when one is due
     std::condition_variable pace_wake_;
-    std::thread pacer_; // only for cameras that do not keep the rate themselves
+    std::thread pacer_; // only for cameras that do not keep the rate that they promise
 };
 
 } // namespace picam

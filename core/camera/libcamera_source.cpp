@@ -84,9 +84,11 @@ void LibcameraSource::stopNow()
 {
     if (session_)
         session_->stop();
-    session_.reset();
     if (manager_)
         manager_->stop();
+    if (session_)
+        session_->finish();
+    session_.reset();
     manager_.reset();
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <libcamera/formats.h>
 #include <map>
+#include <ostream>
 #include <vector>
 
 namespace picam {
@@ -28,10 +29,9 @@ libcamera::PixelFormat chosenOf(const std::vector<libcamera::PixelFormat> &offer
 
 TEST(LibcameraConfig, AsksForTheBestFormatThatIsOffered)
 {
-    EXPECT_EQ(chosenOf({formats::RGB888, formats::YUYV, formats::MJPEG, formats::NV12, formats::YUV420}),
-              formats::YUV420);
-    EXPECT_EQ(chosenOf({formats::YUYV, formats::MJPEG, formats::NV12}), formats::NV12);
-    EXPECT_EQ(chosenOf({formats::YUYV, formats::MJPEG}), formats::MJPEG); // a webcam
+    EXPECT_EQ(chosenOf({formats::RGB888, formats::YUYV, formats::NV12, formats::YUV420}), formats::YUV420);
+    EXPECT_EQ(chosenOf({formats::YUYV, formats::NV12}), formats::NV12);
+    EXPECT_EQ(chosenOf({formats::YUYV, formats::MJPEG, formats::NV12}), formats::MJPEG); // a webcam
     EXPECT_EQ(chosenOf({formats::RGB888, formats::YUYV}), formats::YUYV);
     EXPECT_EQ(chosenOf({formats::RGB888, formats::BGR888}), formats::BGR888);
     EXPECT_EQ(chosenOf({formats::RGB888, formats::SBGGR10}), formats::RGB888);
@@ -39,12 +39,78 @@ TEST(LibcameraConfig, AsksForTheBestFormatThatIsOffered)
     EXPECT_EQ(chosenOf({}), formats::YUV420);
 }
 
+using Sizes = std::vector<libcamera::SizeRange>;
+
+libcamera::SizeRange one(unsigned int width, unsigned int height)
+{
+    return libcamera::SizeRange(libcamera::Size(width, height));
+}
+
+struct AskedFor {
+    libcamera::PixelFormat fourcc;
+    libcamera::Size size;
+    friend bool operator==(const AskedFor &, const AskedFor &) = default;
+};
+
+std::ostream &operator<<(std::ostream &to, const AskedFor &asked)
+{
+    return to << asked.fourcc.toString() << ' ' << asked.size.toString();
+}
+
+AskedFor askedFor(const std::map<libcamera::PixelFormat, Sizes> &offered, Size size)
+{
+    libcamera::StreamConfiguration stream{libcamera::StreamFormats(offered)};
+    libcamera_config::askFor(stream, size, 4);
+    return {stream.pixelFormat, stream.size};
+}
+
+// As many webcams: pixels of small sizes, JPEGs of all.
+const std::map<libcamera::PixelFormat, Sizes> kWebcam{
+    {formats::NV12, {one(320, 240), one(640, 480)}},
+    {formats::YUYV, {one(320, 240), one(640, 480), one(800, 600)}},
+    {formats::MJPEG, {one(640, 480), one(1280, 960), one(1920, 1080)}}};
+
+TEST(LibcameraConfig, AFormatCountsOnlyForTheSizesThatItHas)
+{
+    EXPECT_EQ(askedFor(kWebcam, {1920, 1080}), (AskedFor{formats::MJPEG, {1920, 1080}}));
+    EXPECT_EQ(askedFor(kWebcam, {640, 480}), (AskedFor{formats::MJPEG, {640, 480}}));
+    EXPECT_EQ(askedFor(kWebcam, {320, 240}), (AskedFor{formats::NV12, {320, 240}}));
+    EXPECT_EQ(askedFor(kWebcam, {800, 600}), (AskedFor{formats::YUYV, {800, 600}}));
+}
+
+TEST(LibcameraConfig, TheNearestSizeIsTheNearestInArea)
+{
+    const std::map<libcamera::PixelFormat, Sizes> webcam{
+        {formats::MJPEG, {one(320, 240), one(640, 480), one(1280, 960), one(1920, 1080)}}};
+    EXPECT_EQ(askedFor(webcam, {1280, 720}).size, libcamera::Size(1280, 960));
+    EXPECT_EQ(askedFor(webcam, {480, 640}).size, libcamera::Size(640, 480)) << "turned by 90 degrees";
+    EXPECT_EQ(askedFor(webcam, {720, 1280}).size, libcamera::Size(1280, 960));
+    EXPECT_EQ(askedFor(webcam, {4096, 2160}).size, libcamera::Size(1920, 1080));
+    EXPECT_EQ(askedFor(webcam, {16, 16}).size, libcamera::Size(320, 240));
+    EXPECT_EQ(askedFor({{formats::NV12, {one(640, 360), one(640, 480)}}}, {704, 432}).size, libcamera::Size(640, 480));
+}
+
+TEST(LibcameraConfig, OfARangeAnySizeIsTaken)
+{
+    const std::map<libcamera::PixelFormat, Sizes> sensor{
+        {formats::YUV420, {libcamera::SizeRange({32, 32}, {4056, 3040}, 2, 2)}}};
+    EXPECT_EQ(askedFor(sensor, {1000, 700}), (AskedFor{formats::YUV420, {1000, 700}}));
+    EXPECT_EQ(askedFor({}, {1000, 700}), (AskedFor{formats::YUV420, {1000, 700}})) << "nothing listed";
+}
+
+TEST(LibcameraConfig, ListsTheSizesOfAllFormats)
+{
+    const libcamera::StreamConfiguration stream{libcamera::StreamFormats(kWebcam)};
+    EXPECT_EQ(libcamera_config::offeredSizes(stream),
+              (std::vector<Size>{{320, 240}, {640, 480}, {800, 600}, {1280, 960}, {1920, 1080}}));
+}
+
 TEST(LibcameraConfig, AsksForSizeBuffersAndColours)
 {
     auto stream = offering({formats::NV12});
     stream.stride = 4096;
-    libcamera_config::askFor(stream, {1280, 720}, 6);
-    EXPECT_EQ(stream.size, libcamera::Size(1280, 720));
+    libcamera_config::askFor(stream, {640, 480}, 6);
+    EXPECT_EQ(stream.size, libcamera::Size(640, 480));
     EXPECT_EQ(stream.bufferCount, 6U);
     EXPECT_EQ(stream.stride, 0U); // the driver's own
     ASSERT_TRUE(stream.colorSpace);
