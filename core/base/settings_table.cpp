@@ -254,7 +254,8 @@ std::vector<SettingEntry> makeTable()
         [](const std::string &path) { return isPrintable(path) && path.size() <= 60 && path.rfind('/', 0) == 0; },
         PICAM_MEMBER(runtime_dir)));
     table.push_back(choice("log.level", "least important event that is logged", levels, PICAM_MEMBER(log_level)));
-    table.push_back(choice("camera.source", "auto: libcamera where there is a camera, else the test pattern", sources,
+    table.push_back(choice("camera.source",
+                           "auto: libcamera; started by deploy/run where there is no camera, the test pattern", sources,
                            PICAM_MEMBER(camera.source)));
     table.push_back(text("camera.id", "which camera: its place in the list (0, 1 ...), or a part of its id or model",
                          "a text; empty: the first camera", isPrintable, PICAM_MEMBER(camera.id)));
