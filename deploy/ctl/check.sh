@@ -41,6 +41,7 @@ check_services() { # CAMERA
         state=$(systemctl is-active "$unit" || true)
         if [ "$state" = active ]; then
             good "$1: $unit"
+            case $unit in *.service) check_device_access "$unit" ;; esac
         else
             bad "$1: $unit is $state" "systemctl restart picam@$1.target; journalctl -u $unit says why it ended"
         fi
@@ -78,11 +79,29 @@ check_camera() { # CAMERA
     if listed=$(setpriv --reuid picam --regid picam --groups video,kvm --no-new-privs \
         picam-streamd --instance "$1" --list-cameras 2>/dev/null); then
         good "$1: a camera: $(head -1 <<<"$listed")"
-    elif [ "$source" = auto ]; then
-        note "$1: no camera was found: the test pattern is shown. Is it plugged in? Is there a /dev/video* or /dev/media*?"
     else
         bad "$1: no camera was found" \
             "look at the cable, at 'ls -l /dev/video* /dev/media*' and, on a Pi, at camera_auto_detect in config.txt"
+    fi
+}
+
+# Whether a service may open the devices that are there: systemd resolves its DeviceAllow when it starts, and keeps to that.
+# Asked from within its control group, by a process that looks and ends.
+check_device_access() { # UNIT
+    local folder device devices=() said
+    folder=/sys/fs/cgroup$(systemctl show -p ControlGroup --value "$1" 2>/dev/null)
+    [ -w "$folder/cgroup.procs" ] && [ "$folder" != /sys/fs/cgroup ] || return 0
+    for device in /dev/dma_heap/* /dev/video* /dev/media* /dev/udmabuf; do
+        [ -c "$device" ] && devices+=("$device")
+    done
+    # shellcheck disable=SC2016
+    said=$(LC_ALL=C sh -c 'echo $$ >"$1/cgroup.procs" && shift && for device; do true <>"$device"; done' - \
+        "$folder" "${devices[@]}" 2>&1) || true
+    device=$(grep -m1 'not permitted' <<<"$said" | grep -o '/dev/[a-z0-9_/]*') || true
+    if [ -n "$device" ]; then
+        bad "$1 may not open $device: its driver was loaded after the service had started" "systemctl restart $1"
+    else
+        good "$1 may open the devices"
     fi
 }
 
