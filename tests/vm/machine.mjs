@@ -103,6 +103,9 @@ export class Machine {
       '-display', 'none', '-serial', 'stdio', '-monitor', 'none', '-no-user-config', '-kernel', this.kernel, '-initrd', this.initramfs,
       '-append', 'console=ttyS0 quiet loglevel=3 panic=1 mitigations=off systemd.show_status=false',
       '-virtfs', `local,path=${this.root},mount_tag=root,security_model=passthrough,multidevs=remap`,
+      // USB ports: to connect to one's socket is to plug something in.
+      '-device', 'qemu-xhci,id=xhci',
+      ...[0, 1].flatMap((port) => ['-chardev', `socket,id=usb${port},path=${this.usb(port)},server=on,wait=off`, '-device', `usb-redir,chardev=usb${port},bus=xhci.0`]),
       '-netdev', `user,id=net,restrict=on,${forward.join(',')}`, '-device', 'virtio-net-pci,netdev=net', '-device', 'virtio-rng-pci']);
     await this.#reachable();
   }
@@ -135,6 +138,9 @@ export class Machine {
     if (status !== 0) throw new Error(`in the machine: ${commands}\n${status}: ${stdout}${stderr}`);
     return stdout;
   }
+
+  // The socket of a USB port, 0 or 1.
+  usb(port) { return path.join(this.folder, `usb${port}`); }
 
   // Brings a file of this machine into /root there.
   bring(file) { copyFileSync(file, path.join(this.root, 'root', path.basename(file))); }

@@ -1,6 +1,7 @@
 // picam installed for good: the package on Debian 13 with its own kernel and systemd, libcamera's virtual camera with
 // the kernel's own buffers, and the site looked at from outside. One machine, from its installation to its purge.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -8,6 +9,8 @@ import WebSocket from 'ws';
 import { end, ticketOf, view } from '../integration/guarded-viewer.mjs';
 import { Site, waitFor } from '../integration/harness.mjs';
 import { Machine } from './machine.mjs';
+import { withoutHuffmanTables } from './usb-camera.mjs';
+import { makePictures, sequenceOf, Webcam } from './webcam.mjs';
 
 const packages = process.env.VM_PACKAGES;
 const kSlowMs = 120000; // the machine is ten times slower than one with a processor of its own
@@ -24,7 +27,10 @@ describe('the installed package', () => {
     site = { port: machine.ports.https, httpPort: machine.ports.http, ask: Site.prototype.ask };
     for (const name of readdirSync(packages).filter((n) => n.endsWith('.deb'))) machine.bring(path.join(packages, name));
   }, { timeout: 700000 });
-  after(() => machine?.stop());
+  after(async () => {
+    webcam?.end();
+    await machine?.stop();
+  });
 
   // 0 when nobody answers.
   const statusOf = async (target, options) => (await site.ask(target, options).catch(() => ({ status: 0 }))).status;
@@ -199,11 +205,192 @@ describe('the installed package', () => {
     assert.equal(machine.sh('find /run/picam -name "garage*"'), '');
   });
 
-  step('comes back after a reboot', async () => {
+  // From here to the upgrade a webcam is the machine's only camera.
+  let webcam;
+  const kModes = [...[[640, 480], [1280, 720], [1920, 1080]].map(([width, height]) => ({ format: 'mjpeg', width, height, fps: [30] })),
+    { format: 'nv12', width: 320, height: 240, fps: [30] }, { format: 'nv12', width: 640, height: 480, fps: [10] }];
+  // Restarted with these settings of the environment's, and no others.
+  const configure = (variables) => machine.sh(`printf '%s\n' ${Object.entries(variables).map(([name, value]) => `PICAM_${name}=${value}`).join(' ')} ` +
+    '>/etc/picam/pi.env; systemctl restart picam.target');
+  const cameraStatus = () => JSON.parse(machine.sh('curl -s --unix-socket /run/picam/pi.http.sock http://localhost/status')).camera;
+  // A viewer that keeps the stream's pictures and the states that it is told.
+  async function watch() {
+    const viewer = await waitFor('a viewer', async () => {
+      const answer = await view(site, { auth: loggedIn() });
+      return answer instanceof WebSocket && answer;
+    }, kSlowMs);
+    viewer.pictures = [];
+    viewer.states = [];
+    viewer.on('message', (data, binary) => {
+      if (binary) viewer.pictures.push(data.subarray(16));
+      else viewer.states.push(JSON.parse(data));
+    });
+    return viewer;
+  }
+  const sha1 = (bytes) => createHash('sha1').update(bytes).digest('hex');
+  const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`;
+
+  step('without a camera it says so, and a webcam that is plugged in shows soon', async (t) => {
+    makePictures(path.join(machine.folder, 'pictures'), kModes);
+    webcam = await Webcam.make(machine.usb(0), path.join(machine.folder, 'pictures'), { modes: kModes });
+    machine.sh('mv /usr/share/libcamera/pipeline/virtual/virtual.yaml /root/virtual.yaml; systemctl restart picam.target');
+    const viewer = await watch();
+    await waitFor('a word about it', () => viewer.states.some(({ reason }) => /no camera/.test(reason)), kSlowMs);
+    assert.equal(await statusOf('/pi.jpg'), 503);
+    const plugged = performance.now();
+    await webcam.plug();
+    await waitFor('the webcam\'s pictures', () => viewer.pictures.length > 0, kSlowMs);
+    t.diagnostic(`from the plug to a picture: ${seconds(plugged)}`);
+    assert.ok(sequenceOf(viewer.pictures[0]) !== null, 'the first picture is the webcam\'s');
+    await end(viewer);
+    await stillWorks();
+    const cold = performance.now();
+    assert.equal((await site.ask('/pi.jpg')).headers['x-picam-source'] !== undefined, true);
+    t.diagnostic(`a still: ${seconds(cold)}`);
+    assert.equal(machine.try('journalctl -u "picam*" | grep -i "test pattern"').stdout, '');
+    assert.doesNotMatch(machine.sh('picamctl check'), /BAD/);
+  });
+
+  step('what it sends at 1080p is what viewers get, byte for byte', async (t) => {
+    configure({ STREAM_SIZE: '1920x1080', SNAPSHOT_SIZE: '1920x1080' });
+    const viewer = await watch();
+    await waitFor('pictures', () => viewer.pictures.length > 5, kSlowMs);
+    const before = { at: performance.now(), cpu: Number(machine.sh('systemctl show -p CPUUsageNSec --value picam-streamd@pi')), count: viewer.pictures.length };
+    await waitFor('many pictures', () => viewer.pictures.length > before.count + 150, kSlowMs);
+    const passed = performance.now() - before.at;
+    const cpu = Number(machine.sh('systemctl show -p CPUUsageNSec --value picam-streamd@pi')) - before.cpu;
+    t.diagnostic(`${((viewer.pictures.length - before.count) / passed * 1000).toFixed(1)} fps, ${(cpu / 1e4 / passed).toFixed(0)} % of an emulated core in streamd`);
+    const sent = await webcam.sent();
+    for (const picture of viewer.pictures) assert.equal(sha1(picture), sent.get(sequenceOf(picture)));
+    const { fps, source } = cameraStatus();
+    assert.match(source, /^Emulated webcam/);
+    assert.ok(fps > 0 && fps < 33, `${fps} fps`);
+    // Its Huffman tables are left out, as many webcams do: they are added, and nothing else.
+    await webcam.huffman(false);
+    const had = viewer.pictures.length;
+    await waitFor('pictures', () => viewer.pictures.length > had + 20, kSlowMs);
+    const bare = await webcam.sent();
+    for (const picture of viewer.pictures.slice(had + 10)) {
+      assert.ok(picture.length > withoutHuffmanTables(picture).length);
+      assert.equal(sha1(withoutHuffmanTables(picture)), bare.get(sequenceOf(picture)));
+    }
+    await webcam.huffman(true);
+    await end(viewer);
+    const still = await site.ask('/pi.jpg');
+    assert.equal(still.status, 200);
+    assert.equal((await webcam.sent()).has(sequenceOf(still.body)), true);
+  });
+
+  step('one bad frame in five costs no still and no stream', async () => {
+    for (const how of ['cut', 'empty', 'garbage']) {
+      await webcam.spoil(how, 5);
+      for (let i = 0; i < 20; ++i) assert.equal(await statusOf('/pi.jpg'), 200, `${how}, still ${i}`);
+      const viewer = await watch();
+      await waitFor('pictures', () => viewer.pictures.length > 30, kSlowMs);
+      const sent = await webcam.sent();
+      for (const picture of viewer.pictures) assert.equal(sha1(picture), sent.get(sequenceOf(picture)), how);
+      assert.deepEqual(viewer.states.filter(({ state }) => state === 'unavailable'), [], how);
+      await end(viewer);
+    }
+    await webcam.spoil(null);
+  });
+
+  step('a webcam that hangs, or answers nothing at all, is a stall, and comes back', async () => {
+    const viewer = await watch();
+    await waitFor('pictures', () => viewer.pictures.length > 5, kSlowMs);
+    await webcam.freeze(true);
+    await waitFor('the reason', () => viewer.states.some(({ reason }) => /gave no frame|hangs/.test(reason)), kSlowMs);
+    await webcam.freeze(false);
+    let had = viewer.pictures.length;
+    await waitFor('pictures again', () => viewer.pictures.length > had + 5, kSlowMs);
+    viewer.states.length = 0;
+    await webcam.dead(true);
+    const { reason } = await waitFor('the reason', () => viewer.states.find(({ state }) => state === 'unavailable'), kSlowMs);
+    assert.match(reason, /gave no frame|hangs|unplugged|does not answer/);
+    await webcam.unplug();
+    await webcam.dead(false);
+    await webcam.plug();
+    had = viewer.pictures.length;
+    await waitFor('pictures again', () => viewer.pictures.length > had + 5, kSlowMs);
+    await end(viewer);
+  });
+
+  step('pulled out and plugged in again, many times', async (t) => {
+    const pid = mainPid('picam-streamd@pi.service');
+    const viewer = await watch();
+    const times = Number(process.env.UNPLUGS ?? 20);
+    const took = [];
+    for (let i = 0; i < times; ++i) {
+      let had = viewer.pictures.length;
+      await waitFor('pictures', () => viewer.pictures.length > had + 2, kSlowMs);
+      viewer.states.length = 0;
+      await webcam.unplug();
+      await waitFor('a word about it', () => viewer.states.some(({ state }) => state === 'unavailable'), kSlowMs);
+      const plugged = performance.now();
+      await webcam.plug();
+      had = viewer.pictures.length;
+      await waitFor('pictures again', () => viewer.pictures.length > had, kSlowMs);
+      took.push((performance.now() - plugged) / 1000);
+    }
+    t.diagnostic(`from the plug to a picture: ${took.map((s) => s.toFixed(1)).join(', ')} s`);
+    await end(viewer);
+    assert.equal(mainPid('picam-streamd@pi.service'), pid, 'the same process');
+    await stillWorks();
+  });
+
+  step('ten frames a second of thirty come evenly', async (t) => {
+    configure({ STREAM_FPS: '10' });
+    const viewer = await watch();
+    await waitFor('pictures', () => viewer.pictures.length > 60, kSlowMs);
+    await end(viewer);
+    const sequences = viewer.pictures.slice(10).map(sequenceOf);
+    const steps = sequences.slice(1).map((sequence, i) => sequence - sequences[i]);
+    t.diagnostic(`steps of ${steps.join(' ')}`);
+    // The guest's own processor may be late for one.
+    assert.ok(steps.filter((step) => step < 2 || step > 4).length <= steps.length / 20, steps.join(' '));
+  });
+
+  step('two webcams are two instances', async () => {
+    const other = await Webcam.make(machine.usb(1), path.join(machine.folder, 'pictures'),
+      { modes: [{ format: 'nv12', width: 640, height: 480, fps: [10] }], product: 'Another webcam', serial: '2' });
+    try {
+      await other.plug();
+      const ids = await waitFor('both', () => {
+        const list = machine.try('picam-streamd --list-cameras').stdout.trim().split('\n');
+        return list.length === 2 && list;
+      }, kSlowMs);
+      assert.equal(new Set(ids).size, 2);
+      machine.sh(`picamctl camera add garage 8443; echo 'PICAM_CAMERA_ID="Another"' >/etc/picam/garage.env; systemctl restart picam@garage.target`);
+      const ask = (target) => machine.try(`curl -sk -m 20 -o /root/garage -w '%{http_code}' -u picam:a-password-of-mine https://localhost:8443${target}`).stdout;
+      await waitFor('its still', () => ask('/pi.jpg') === '200', kSlowMs);
+      const viewer = await watch();
+      await waitFor('pictures', () => viewer.pictures.length > 5, kSlowMs);
+      assert.equal(ask('/pi.jpg'), '200');
+      assert.ok(viewer.pictures.every((picture) => sequenceOf(picture) !== null));
+      assert.equal((await other.stats()).mode.format, 'nv12');
+      await end(viewer);
+      machine.sh('picamctl camera del garage; rm -f /etc/picam/garage.env');
+    } finally {
+      other.end();
+    }
+  });
+
+  step('comes back after a reboot, with the webcam plugged in', async (t) => {
+    machine.sh('rm /etc/picam/pi.env');
+    const began = performance.now();
     await machine.reboot();
+    const viewer = await watch();
+    await waitFor('pictures', () => viewer.pictures.length > 5, kSlowMs);
+    t.diagnostic(`from the reboot to the picture: ${seconds(began)}`);
+    assert.ok(viewer.pictures.every((picture) => sequenceOf(picture) !== null), 'the webcam\'s own');
+    await end(viewer);
+    await stillWorks();
+    assert.equal(await statusOf('/pi.jpg', { auth: null }), 401);
+    await webcam.unplug();
+    webcam.end();
+    machine.sh('mv /root/virtual.yaml /usr/share/libcamera/pipeline/virtual/virtual.yaml; systemctl restart picam.target');
     await stillWorks();
     await streamWorks();
-    assert.equal(await statusOf('/pi.jpg', { auth: null }), 401);
   });
 
   step('an upgrade keeps settings and passwords, and a viewer is away for the restart alone', async (t) => {

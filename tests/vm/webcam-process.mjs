@@ -1,0 +1,76 @@
+// A webcam in a process of its own, since the test's waits for its ssh: what webcam.mjs's Webcam asks for, done.
+// node webcam-process.mjs SOCKET PICTURES, by fork(). PICTURES is a folder: mjpeg-1920x1080-0.jpg …
+import { createHash } from 'node:crypto';
+import { readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { UsbCamera, withoutHuffmanTables } from './usb-camera.mjs';
+
+const [socket, folder] = process.argv.slice(2);
+const pictures = new Map(); // "1920x1080" to its JPEGs
+for (const name of readdirSync(folder).sort()) {
+  const size = /^mjpeg-(\d+x\d+)-/.exec(name)?.[1];
+  if (size) pictures.set(size, [...(pictures.get(size) ?? []), readFileSync(path.join(folder, name))]);
+}
+let huffman = true;
+let spoil = null; // {how, every}
+let light = 0;    // of raw frames; each frame moves it by lightStep
+let lightStep = 0;
+const raw = new Map();
+const sent = new Map(); // sequence to SHA-1, of JPEGs
+
+function picture(mode, sequence) {
+  const size = `${mode.width}x${mode.height}`;
+  if (mode.format === 'mjpeg') {
+    const list = pictures.get(size);
+    const jpeg = list[sequence % list.length];
+    return huffman ? jpeg : withoutHuffmanTables(jpeg);
+  }
+  light += lightStep;
+  const key = `${mode.format} ${size} ${Math.round(light)}`;
+  if (!raw.has(key)) {
+    raw.clear();
+    const frame = Buffer.alloc(mode.width * mode.height * (mode.format === 'nv12' ? 1.5 : 2), 128);
+    const level = 64 + Math.abs((Math.round(light) % 256) - 128) / 2;
+    if (mode.format === 'nv12') frame.fill(level, 0, mode.width * mode.height);
+    else for (let i = 0; i < frame.length; i += 2) frame[i] = level;
+    raw.set(key, frame);
+  }
+  return raw.get(key);
+}
+
+const spoils = {
+  cut: (whole) => whole.subarray(0, whole.length >> 1),
+  empty: () => Buffer.alloc(0),
+  garbage: () => Buffer.alloc(5000, 0x55),
+};
+
+let camera;
+const commands = {
+  make({ modes, product, serial }) {
+    camera = new UsbCamera({ modes, picture, product, serial, log: (text) => process.send({ log: text }) });
+    camera.spoil = (whole, sequence) => {
+      const bad = spoil && sequence % spoil.every === 0;
+      const given = bad ? spoils[spoil.how](whole) : whole;
+      if (!bad) sent.set(sequence, createHash('sha1').update(given).digest('hex'));
+      return given;
+    };
+  },
+  plug: () => camera.plug(socket),
+  unplug: () => camera.unplug(),
+  freeze: (on) => camera.freeze(on),
+  dead: (on) => { camera.dead = on; },
+  huffman: (on) => { huffman = on; },
+  spoil: (what) => { spoil = what; },
+  light: ({ at = light, step = 0 }) => { light = at; lightStep = step; },
+  stats: () => ({ ...camera.stats, streaming: camera.streaming, mode: camera.streamed }),
+  sent: () => [...sent],
+};
+
+process.on('message', async ({ id, command, value }) => {
+  try {
+    process.send({ id, result: await commands[command](value) });
+  } catch (error) {
+    process.send({ id, error: error.message });
+  }
+});
+process.on('disconnect', () => process.exit(0));
