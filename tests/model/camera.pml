@@ -22,8 +22,11 @@
  * A worker that has seen a request makes way: it takes the camera no more until whoever requested it has it (in the
  * code: for 250 ms, in which a process that waits for an event has long been woken).
  *
- * KILLS=n lets the holder of the camera be killed n times; ONE_WORKER leaves the second worker out. The mutations, each
- * of which must be found:
+ * A camera that stalls is closed, and its lock released and taken again at once, without a word to whoever asks
+ * (CameraLifecycle::closed): another may be quicker, and then whoever asks is refused as at any other time.
+ *
+ * KILLS=n lets the holder of the camera be killed n times, STALLS=n the camera stall n times; ONE_WORKER leaves the second
+ * worker out. The mutations, each of which must be found:
  *   LATE_WORDS    the worker remembers the request only after it has taken the lock
  *   LATE_EVENT    the asker remembers the event only after the camera was refused
  *   LATE_ANSWER   the worker refuses whoever asks only after it has released the camera, and said so
@@ -32,6 +35,9 @@
  */
 #ifndef KILLS
 #define KILLS 0
+#endif
+#ifndef STALLS
+#define STALLS 0
 #endif
 #define STREAMD 2 /* the workers are 0 and 1 */
 #define NOBODY 3
@@ -48,6 +54,7 @@ bool viewers = true;
 bool wanting = false; /* streamd waits for the lock */
 bool asking[2];
 byte kills = KILLS;
+byte stalls = STALLS;
 
 #define NONE 0
 #define PENDING 1
@@ -107,6 +114,7 @@ end_idle:
         :: viewers -> fresh = true; signalEvent()
         :: !viewers -> fresh = false; give(); signalEvent(); break
         :: kills > 0 -> d_step { kills--; fresh = false; inside--; owner = NOBODY }; break
+        :: stalls > 0 -> d_step { stalls--; fresh = false }; give(); signalEvent(); break
         od
     od
 }
@@ -175,6 +183,7 @@ end_idle:
                 give();
                 signalEvent();
                 break
+            :: stalls > 0 -> stalls--; give(); signalEvent(); break
             :: kills > 0 -> /* its asker dies with it; the viewer asks again */
                 d_step {
                     kills--;
