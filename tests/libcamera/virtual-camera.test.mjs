@@ -113,7 +113,8 @@ describe('the virtual camera', () => {
       assert.equal(jpegSize(last.jpeg), '640x480');
       const fps = Number(last.sequence - first.sequence) / ((last.capturedMs - first.capturedMs) / 1000);
       t.diagnostic(`${fps.toFixed(2)} fps`);
-      assert.ok(fps >= 28 / slowness(begun) && fps < 32, `${fps} fps`);
+      // The frames do not wait for the stills; behind each of them it would be less than half. (The camera draws on this processor.)
+      assert.ok(fps >= 24 / slowness(begun) && fps < 32, `${fps} fps`);
       await viewer.close();
       await waitFor('a free camera lock', () => lockIsFree(site));
     } finally {
@@ -135,7 +136,7 @@ describe('the virtual camera', () => {
     try {
       const response = await fetch(`${site.url}/pi.jpg`);
       assert.equal(response.status, 503);
-      assert.match(await response.text(), /no size 998x776; the nearest is \d+x\d+/);
+      assert.match(await response.text(), /no size 998x776; it has (\d+x\d+, )*1280x720\n/);
     } finally {
       await site.stop();
     }
