@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <iterator>
 #include <string_view>
 #include <vector>
 
@@ -205,12 +206,16 @@ private:
             return corrupt("has a scan before its frame header");
         if (body.empty() || body[0] < 1 || body[0] > kMaxComponentsInScan || body.size() != 4U + body[0] * 2U)
             return corrupt("has a bad scan header");
-        std::vector<std::uint8_t> left_over = components_;
+        // As libjpeg looks for them: the n-th of the scan is none of the frame's before its n-th, and none twice.
+        const auto last = components_.begin() + std::min<std::ptrdiff_t>(kMaxComponentsInScan, std::ssize(components_));
+        auto from = components_.begin();
+        std::vector<std::vector<std::uint8_t>::iterator> chosen;
         for (std::size_t at = 1; at < 1U + body[0] * 2U; at += 2) {
-            const auto component = std::find(left_over.begin(), left_over.end(), body[at]);
-            if (component == left_over.end())
+            const auto component = from == last ? last : std::find(from, last, body[at]);
+            if (component == last || std::find(chosen.begin(), chosen.end(), component) != chosen.end())
                 return corrupt("has a scan of a component that is none");
-            left_over.erase(component);
+            chosen.push_back(component);
+            ++from;
         }
         if (layout_.first_scan == 0) {
             // The standard tables are made for sequential pictures.
