@@ -18,7 +18,6 @@ void FrameBus::Subscription::setDemand(std::optional<double> fps)
     {
         const MutexLock lock(mutex_);
         changed = demand_.has_value() != fps.has_value();
-        interrupted_ = interrupted_ && demand_.has_value();
         demand_ = fps;
         if (fps.value_or(kKeepOpen) >= 0)
             pacer_.setRate(*fps);
@@ -50,6 +49,12 @@ void FrameBus::Subscription::interrupt()
         interrupted_ = true;
     }
     ready_.notify_all();
+}
+
+void FrameBus::Subscription::forgetInterruption()
+{
+    const MutexLock lock(mutex_);
+    interrupted_ = false;
 }
 
 void FrameBus::Subscription::offer(const SharedFrame &frame)

@@ -37,14 +37,15 @@ public:
         ~Subscription(); // withdraws its demand
 
         // Any thread. Empty: no demand; kKeepOpen: no frames; 0: every frame; else so many a second at most, evenly
-        // spaced by the frames' capture times. Where none are taken, the one that waits is dropped. A demand that
-        // begins forgets an interruption of before.
+        // spaced by the frames' capture times. Where none are taken, the one that waits is dropped.
         void setDemand(std::optional<double> fps);
         // Waits for a frame newer than the last one taken. Errors: kTimeout at the deadline, kInterrupted. One thread
         // at a time.
         [[nodiscard]] Expected<Taken> take(MonotonicTime deadline);
         // Makes the present or next take() return kInterrupted. Any thread.
         void interrupt();
+        // An interruption that nobody was there for does not count. Before the thread that takes is started.
+        void forgetInterruption();
 
     private:
         friend class FrameBus;

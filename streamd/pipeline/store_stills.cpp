@@ -17,15 +17,17 @@ constexpr std::chrono::seconds kStillTimeout{2};
 } // namespace
 
 StoreStills::StoreStills(CameraController &camera, FrameBus::Subscription &frames, FrameStore &store, Parts parts)
-    : camera_(camera), frames_(frames), store_(store), parts_(std::move(parts)), thread_([this] {
-          try {
-              run();
-          } catch (const std::exception &error) {
-              log::error("the thread of stills beside the stream failed: {}", error.what());
-              std::_Exit(EXIT_FAILURE);
-          }
-      })
+    : camera_(camera), frames_(frames), store_(store), parts_(std::move(parts))
 {
+    frames_.forgetInterruption(); // by the one before, at its end
+    thread_ = std::thread([this] {
+        try {
+            run();
+        } catch (const std::exception &error) {
+            log::error("the thread of stills beside the stream failed: {}", error.what());
+            std::_Exit(EXIT_FAILURE);
+        }
+    });
 }
 
 StoreStills::~StoreStills()
@@ -109,11 +111,11 @@ template <class Take>
 Expected<EncodedFrame> StoreStills::encodeNext(Encoder &encoder, Take take)
 {
     while (true) {
+        if (stopping_)
+            return fail(ErrorKind::kInterrupted, "interrupted");
         auto frame = take();
         if (!frame)
             return tl::unexpected<Error>(std::move(frame.error()));
-        if (stopping_)
-            return fail(ErrorKind::kInterrupted, "interrupted");
         if (!(*frame)->converged() || !camera_.converged())
             continue; // recycled first: the camera may have no other buffer for the next
         auto picture = encoder.encode(**frame);
