@@ -1,6 +1,6 @@
 // JpegEncoder makes a JPEG from a raw frame: TurboJPEG straight from the planes, libyuv (pixels.h) where pixels have
-// to be rearranged first. The only pair that includes turbojpeg.h. One encoder per thread: it keeps its compressor and
-// its buffers from frame to frame. It does not scale and does not touch metadata.
+// to be rearranged first. Only this pair and mean_color include turbojpeg.h. One encoder per thread: it keeps its
+// compressor and its buffers from frame to frame. It does not scale and does not touch metadata.
 #pragma once
 
 #include "core/base/error.h"

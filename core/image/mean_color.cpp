@@ -1,5 +1,7 @@
 #include "core/image/mean_color.h"
 
+#include "core/image/jpeg_markers.h"
+
 #include <cstddef>
 #include <turbojpeg.h>
 
@@ -72,26 +74,20 @@ std::optional<MeanColor::Color> MeanColor::ofJpeg(const Plane &plane)
         decompressor_.reset(tjInitDecompress());
     if (!decompressor_ || plane.data == nullptr)
         return std::nullopt;
-    constexpr tjscalingfactor kEighth{1, 8};
-    int width = 0;
-    int height = 0;
-    int subsampling = 0;
-    int colorspace = 0;
-    const auto bytes = static_cast<unsigned long>(plane.size);
-    const auto warned = [this] { return tjGetErrorCode(decompressor_.get()) == TJERR_WARNING; };
-    if (tjDecompressHeader3(decompressor_.get(), plane.data, bytes, &width, &height, &subsampling, &colorspace) != 0 &&
-        !warned())
+    // A cut one is no measure: what it lacks is grey.
+    const auto layout = readJpegLayout({plane.data, plane.size});
+    if (!layout)
         return std::nullopt;
-    const int small_width = TJSCALED(width, kEighth);
-    const int small_height = TJSCALED(height, kEighth);
+    constexpr tjscalingfactor kEighth{1, 8};
+    const int small_width = TJSCALED(static_cast<int>(layout->size.width), kEighth);
+    const int small_height = TJSCALED(static_cast<int>(layout->size.height), kEighth);
     constexpr std::size_t kChannels = 3;
     const std::size_t count = static_cast<std::size_t>(small_width) * static_cast<std::size_t>(small_height);
-    if (count == 0)
-        return std::nullopt;
     pixels_.resize(count * kChannels);
-    if (tjDecompress2(decompressor_.get(), plane.data, bytes, pixels_.data(), small_width, 0, small_height, TJPF_RGB,
-                      TJFLAG_FASTDCT | TJFLAG_FASTUPSAMPLE) != 0)
-        return std::nullopt; // a cut frame, too: what it lacks is grey
+    if (tjDecompress2(decompressor_.get(), plane.data, static_cast<unsigned long>(plane.size), pixels_.data(),
+                      small_width, 0, small_height, TJPF_RGB, TJFLAG_FASTDCT | TJFLAG_FASTUPSAMPLE) != 0 &&
+        tjGetErrorCode(decompressor_.get()) != TJERR_WARNING) // of stray bytes between segments
+        return std::nullopt;
     std::array<std::uint64_t, kChannels> sums{};
     for (std::size_t i = 0; i < pixels_.size(); ++i)
         sums.at(i % kChannels) += pixels_[i];

@@ -73,6 +73,9 @@ TEST(MeanColor, OfAJpeg)
     EXPECT_NEAR((*color)[0], 50, 3);
     EXPECT_NEAR((*color)[1], 90, 3);
     EXPECT_NEAR((*color)[2], 200, 3);
+    auto stray = jpeg;
+    stray.insert(stray.begin() + 20, {0x00, 0x12, 0x34}); // behind APP0, as some webcams do
+    EXPECT_EQ(mean.of(Frame(format, {{{stray.data(), 0, stray.size()}, {}, {}}}, {}, [] {})), color);
     EXPECT_FALSE(mean.of(Frame(format, {{{jpeg.data(), 0, jpeg.size() / 2}, {}, {}}}, {}, [] {}))) << "cut";
     EXPECT_FALSE(mean.of(Frame(format, {}, {}, [] {})));
 }
