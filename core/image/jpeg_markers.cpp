@@ -90,7 +90,7 @@ private:
             if (next != 0x00 && next != 0xff)
                 return next;
         }
-        return corrupt("is cut off");
+        return corrupt(layout_.first_scan == 0 ? "is cut off" : "is cut off in its picture data");
     }
 
     [[nodiscard]] Expected<void> segment(std::uint8_t marker)
@@ -199,7 +199,8 @@ private:
         return body.empty() ? Expected<void>() : corrupt("has a bad arithmetic conditioning");
     }
 
-    // The scan header, and the coded data behind it up to the marker that ends it.
+    // The scan header. Of the coded data behind it nextMarker() finds the end: it holds 0xff before a zero or a restart
+    // marker only.
     [[nodiscard]] Expected<void> scan(std::size_t marker_at, Body body)
     {
         if (!have_size_)
@@ -223,20 +224,7 @@ private:
                 return corrupt("has no Huffman tables");
             layout_.first_scan = marker_at;
         }
-        while (left() >= 2) {
-            const void *found = std::memchr(&bytes_[at_], 0xff, left() - 1);
-            if (found == nullptr)
-                break;
-            at_ = static_cast<std::size_t>(static_cast<const std::uint8_t *>(found) - bytes_.data());
-            const std::uint8_t next = bytes_[at_ + 1];
-            if (next == 0xff)
-                at_ += 1;
-            else if (next == 0 || (next >= kRst0 && next <= kRst7))
-                at_ += 2;
-            else
-                return {};
-        }
-        return corrupt("is cut off in its picture data");
+        return {};
     }
 
     [[nodiscard]] std::size_t word(std::size_t at) const
