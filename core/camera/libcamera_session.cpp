@@ -25,12 +25,6 @@ nanoseconds clockNow(clockid_t clock)
     return std::chrono::seconds(now.tv_sec) + nanoseconds(now.tv_nsec);
 }
 
-// A plane that says nothing of its offset begins its file.
-std::size_t offsetOf(const libcamera::FrameBuffer::Plane &plane)
-{
-    return plane.offset == libcamera::FrameBuffer::Plane::kInvalidOffset ? 0 : plane.offset;
-}
-
 // 0.4.0's virtual camera never sets the status: what is no failure that libcamera knows is taken as success.
 bool saysFailure(const libcamera::FrameMetadata &metadata)
 {
@@ -54,7 +48,7 @@ MonotonicTime monotonicStamp(std::int64_t stamp_ns, MonotonicTime arrival)
 } // namespace
 
 LibcameraSession::LibcameraSession(std::shared_ptr<libcamera::Camera> camera, std::string name, FrameSink &sink)
-    : camera_(std::move(camera)), name_(std::move(name)), sink_(sink)
+    : camera_(std::move(camera)), name_(std::move(name)), sink_(sink), buffers_(camera_, name_)
 {
 }
 
@@ -161,11 +155,11 @@ Expected<void> LibcameraSession::configure(const SourceRequest &request, ColorRa
 
 Expected<void> LibcameraSession::allocate()
 {
-    auto frames = buffersFor(config_->at(0), format_);
+    auto frames = buffers_.allocate(config_->at(0), format_);
     if (!frames)
         return tl::unexpected<Error>(std::move(frames.error()));
     if (still_format_) {
-        auto stills = buffersFor(config_->at(1), *still_format_);
+        auto stills = buffers_.allocate(config_->at(1), *still_format_);
         if (!stills)
             return tl::unexpected<Error>(std::move(stills.error()));
         still_buffer_ = std::move(stills->front());
@@ -195,83 +189,6 @@ Expected<std::unique_ptr<libcamera::Request>> LibcameraSession::requestFor(std::
         (with_still && request->addBuffer(config_->at(1).stream(), still_buffer_.buffer) != 0))
         return fail(ErrorKind::kCameraFailed, fmt::format("the camera {} takes no requests", name_));
     return request;
-}
-
-Expected<std::vector<LibcameraSession::Buffer>>
-LibcameraSession::buffersFor(const libcamera::StreamConfiguration &stream, const FrameFormat &format)
-{
-    auto buffers = buffersFromHeap(stream, format);
-    if (!buffers) {
-        if (!allocator_)
-            allocator_ = std::make_unique<libcamera::FrameBufferAllocator>(camera_);
-        if (const int result = allocator_->allocate(stream.stream()); result <= 0)
-            return failErrno(ErrorKind::kCameraFailed, fmt::format("no buffers for the camera {}", name_), -result);
-        buffers.emplace();
-        for (const auto &buffer : allocator_->buffers(stream.stream())) {
-            buffers->emplace_back();
-            buffers->back().buffer = buffer.get();
-        }
-    }
-    for (Buffer &buffer : *buffers)
-        if (auto done = mapBuffer(buffer, stream, format); !done)
-            return tl::unexpected<Error>(std::move(done.error()));
-    return buffers;
-}
-
-// Heap memory is cached, the camera's own is not: reading it is many times faster on a Pi. Only where the frame is one
-// contiguous image, and only for cameras behind an ISP: a UVC driver keeps its own memory.
-Expected<std::vector<LibcameraSession::Buffer>>
-LibcameraSession::buffersFromHeap(const libcamera::StreamConfiguration &stream, const FrameFormat &format) const
-{
-    // "/base/" begins a device tree's paths, those of USB devices too.
-    if (camera_->id().find("/base/") == std::string::npos || !libcamera_config::promisesRate(*camera_) ||
-        format.pixels == PixelFormat::kJpeg)
-        return fail(ErrorKind::kUnsupported, "not a camera behind an image processor of this board");
-    std::vector<Buffer> buffers;
-    for (unsigned int i = 0; i < stream.bufferCount; ++i) {
-        auto allocated = allocateDmaBuffer(stream.frameSize, fmt::format("picam-{}", i));
-        if (!allocated)
-            return tl::unexpected<Error>(std::move(allocated.error()));
-        int raw = *allocated;
-        const libcamera::SharedFD fd(std::move(raw)); // takes the descriptor over
-        std::vector<libcamera::FrameBuffer::Plane> planes;
-        unsigned int offset = 0;
-        for (const unsigned int length : libcamera_config::planeLengths(stream, format.pixels)) {
-            libcamera::FrameBuffer::Plane plane;
-            plane.fd = fd;
-            plane.offset = offset;
-            plane.length = length;
-            planes.push_back(plane);
-            offset += length;
-        }
-        buffers.emplace_back();
-        buffers.back().own = std::make_unique<libcamera::FrameBuffer>(planes);
-        buffers.back().buffer = buffers.back().own.get();
-    }
-    return buffers;
-}
-
-Expected<void> LibcameraSession::mapBuffer(Buffer &buffer, const libcamera::StreamConfiguration &stream,
-                                           const FrameFormat &format)
-{
-    const auto &planes = buffer.buffer->planes();
-    // Offsets need not be page-aligned: map from 0 to the last plane's end.
-    std::map<int, std::size_t> ends;
-    for (const auto &plane : planes) {
-        auto &end = ends[plane.fd.get()];
-        end = std::max(end, offsetOf(plane) + plane.length);
-    }
-    std::vector<Plane> mapped;
-    for (const auto &plane : planes) {
-        auto base = maps_.map(plane.fd.get(), ends[plane.fd.get()]);
-        if (!base)
-            return tl::unexpected<Error>(std::move(base.error()));
-        mapped.push_back({*base + offsetOf(plane), 0, plane.length, plane.fd.get(), offsetOf(plane)});
-    }
-    for (const auto &[fd, end] : ends)
-        buffer.fds.push_back(fd);
-    buffer.planes = libcamera_config::layOut(stream, format, mapped);
-    return {};
 }
 
 void LibcameraSession::setRate(libcamera::ControlList &controls, double fps) const
@@ -346,10 +263,7 @@ void LibcameraSession::freeRequests()
         slot.request.reset();
         slot.with_still.reset();
     }
-    allocator_.reset();
-    for (Slot &slot : slots_)
-        slot.frame.own.reset();
-    still_buffer_.own.reset();
+    buffers_.release();
     config_.reset();
 }
 

@@ -1,10 +1,10 @@
-// LibcameraSession is one libcamera camera from acquire() to release(): configuration, buffers, requests. Part of the
+// LibcameraSession is one libcamera camera from acquire() to release(): configuration, requests, pacing. Part of the
 // module. start(), setFrameRate() and stop() belong to the controller's thread; frames come in libcamera's thread; a
 // frame may be recycled by any thread, even after stop(), which is why the session is shared by its frames.
 #pragma once
 
 #include "core/base/thread_annotations.h"
-#include "core/camera/dma_buffer.h"
+#include "core/camera/libcamera_buffers.h"
 #include "core/camera/libcamera_config.h"
 #include "core/camera/source.h"
 
@@ -38,13 +38,8 @@ public:
 private:
     using Clock = std::chrono::steady_clock;
 
-    // A buffer of the camera's, and where its planes lie.
-    struct Buffer {
-        std::unique_ptr<libcamera::FrameBuffer> own; // empty: the allocator's
-        libcamera::FrameBuffer *buffer = nullptr;
-        std::vector<int> fds; // unique, for cache maintenance
-        std::array<Plane, 3> planes{};
-    };
+    using Buffer = LibcameraBuffers::Buffer;
+
     // A buffer for frames, and the requests that bring it back: alone, or with the still's. A request keeps its buffers
     // as long as it lives: 0.7.1's virtual camera still looks at them when it has completed.
     struct Slot {
@@ -59,12 +54,6 @@ private:
                                          const SourceRequest &request) const;
     [[nodiscard]] Expected<void> allocate();
     [[nodiscard]] Expected<std::unique_ptr<libcamera::Request>> requestFor(std::size_t index, bool with_still) const;
-    [[nodiscard]] Expected<std::vector<Buffer>> buffersFor(const libcamera::StreamConfiguration &stream,
-                                                           const FrameFormat &format);
-    [[nodiscard]] Expected<std::vector<Buffer>> buffersFromHeap(const libcamera::StreamConfiguration &stream,
-                                                                const FrameFormat &format) const;
-    [[nodiscard]] Expected<void> mapBuffer(Buffer &buffer, const libcamera::StreamConfiguration &stream,
-                                           const FrameFormat &format);
     void setRate(libcamera::ControlList &controls, double fps) const;
     void onRequestCompleted(libcamera::Request *request);
     void onDisconnected();
@@ -84,8 +73,7 @@ private:
     const std::string name_;
     FrameSink &sink_;
     std::unique_ptr<libcamera::CameraConfiguration> config_;
-    std::unique_ptr<libcamera::FrameBufferAllocator> allocator_;
-    MappedFiles maps_;
+    LibcameraBuffers buffers_;
     std::vector<Slot> slots_;
     FrameFormat format_;
     Transform remaining_;
