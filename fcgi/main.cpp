@@ -31,6 +31,9 @@ Expected<void> serve(const Settings &settings, const sigset_t &signals)
     if (!store)
         return tl::unexpected<Error>(std::move(store.error()));
 
+    auto make_source = sourceFactory(settings);
+    if (!make_source)
+        return tl::unexpected<Error>(std::move(make_source.error()));
     std::optional<ListenSocket> socket;
     int listen_fd = STDIN_FILENO;
     if (!FcgiServer::inheritedSocket()) {
@@ -41,8 +44,7 @@ Expected<void> serve(const Settings &settings, const sigset_t &signals)
         listen_fd = socket->fd();
     }
 
-    StillCapture capture(
-        settings, *store, *requests, [&settings] { return createSource(settings.camera); }, giveUp);
+    StillCapture capture(settings, *store, *requests, *make_source, giveUp);
     const Stills stills(settings, *store, *requests, capture);
     ExifCache exifs;
     auto server = FcgiServer::create(listen_fd, settings.snapshot.threads, [&](const StillRequest &request) {

@@ -64,10 +64,13 @@ Expected<void> serve(const Settings &settings)
     if (!store)
         return tl::unexpected<Error>(std::move(store.error()));
 
+    auto make_source = sourceFactory(settings);
+    if (!make_source)
+        return tl::unexpected<Error>(std::move(make_source.error()));
+
     EventLoop loop;
     Status status(PICAM_VERSION, settings.instance, loop.now());
-    StreamPipeline pipeline(
-        settings, {[&settings] { return createSource(settings.camera); }, loop, *store, *requests, status, giveUp});
+    StreamPipeline pipeline(settings, {*make_source, loop, *store, *requests, status, giveUp});
     Hub hub(loop, pipeline, status, hubOptions(settings));
     pipeline.setSink(&hub);
     Tickets tickets;

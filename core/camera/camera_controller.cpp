@@ -1,7 +1,6 @@
 #include "core/camera/camera_controller.h"
 
 #include "core/base/log.h"
-#include "core/camera/driver_watchdog.h"
 
 #include <cstdlib>
 #include <exception>
@@ -27,7 +26,9 @@ constexpr std::chrono::milliseconds kMakeWayTime{250};
 CameraController::CameraController(Options options, SourceFactory make_source, const CameraRequests &requests,
                                    CameraObserver &observer, GiveUp give_up)
     : options_(std::move(options)), make_source_(std::move(make_source)), requests_(requests), observer_(observer),
-      give_up_(std::move(give_up)), bus_([this] { onDemandChanged(); }),
+      give_up_(std::move(give_up)),
+      on_stuck_([this](const std::string &what) { give_up_("the camera's driver does not come back: " + what); }),
+      bus_([this] { onDemandChanged(); }),
       lifecycle_(options_.policy, options_.stall_timeout, static_cast<std::uint32_t>(::getpid()))
 {
 }
@@ -104,6 +105,7 @@ CameraLifecycle::Inputs CameraController::inputs() const
     inputs.demanded = demand.any;
     inputs.generation = demand.generation;
     inputs.requested_elsewhere = requested_elsewhere_;
+    inputs.camera_added = camera_added_;
     inputs.stopping = stopping_;
     inputs.failure = failure_;
     if (const MonotonicTime last = last_frame_; last != MonotonicTime::min())
@@ -125,6 +127,12 @@ CameraLifecycle::Step CameraController::nextStep()
         const auto step = lifecycle_.next(inputs(), steady_clock::now());
         if (step.action != Action::kWait)
             return step;
+        if (waiting_source_ && lifecycle_.state() != CameraLifecycle::State::kBackingOff) {
+            lock.unlock();
+            dropWaitingSource();
+            lock.lock();
+            continue;
+        }
         if (source_ != nullptr && new_rate_) {
             Source &source = *source_; // ours: only this thread closes it
             const double rate = *std::exchange(new_rate_, std::nullopt);
@@ -169,6 +177,7 @@ void CameraController::run()
             give_up_(lifecycle_.error() ? lifecycle_.error()->message : "the camera failed");
             break;
         case Action::kEnd:
+            dropWaitingSource();
             observer_.onCameraStopped();
             return;
         }
@@ -220,7 +229,7 @@ void CameraController::open()
         const MutexLock lock(mutex_);
         failure_.reset();
         new_rate_.reset();
-        requested_elsewhere_ = false;
+        requested_elsewhere_ = camera_added_ = false;
     }
     stills_.reset(); // whoever took the last opening's stills was interrupted at its end
     failed_ = converged_ = false;
@@ -231,6 +240,8 @@ void CameraController::open()
     convergence_.emplace(steady_clock::now(), options_.convergence_timeout);
     auto done = openSource();
     if (!done) {
+        if (done.error().kind == ErrorKind::kNoCamera)
+            waiting_source_ = std::move(session_->source);
         closeSource();
         return lifecycle_.failed(std::move(done.error()), lockedInputs(), steady_clock::now());
     }
@@ -251,14 +262,14 @@ void CameraController::open()
 
 Expected<void> CameraController::openSource()
 {
-    const DriverWatchdog::OnStuck stuck = [this](const std::string &what) {
-        give_up_("the camera's driver does not come back: " + what);
-    };
-    const DriverWatchdog watchdog("opening the camera", options_.driver_timeout, stuck);
-    auto source = make_source_();
-    if (!source)
-        return tl::unexpected<Error>(std::move(source.error()));
-    session_->source = std::move(*source);
+    const DriverWatchdog watchdog("opening the camera", options_.driver_timeout, on_stuck_);
+    session_->source = std::move(waiting_source_);
+    if (!session_->source) {
+        auto source = make_source_();
+        if (!source)
+            return tl::unexpected<Error>(std::move(source.error()));
+        session_->source = std::move(*source);
+    }
     SourceRequest request = options_.request;
     request.frames_held = bus_.buffersHeld();
     auto info = session_->source->start(request, *this);
@@ -292,10 +303,7 @@ void CameraController::close()
 void CameraController::closeSource()
 {
     {
-        const DriverWatchdog::OnStuck stuck = [this](const std::string &what) {
-            give_up_("the camera's driver does not come back: " + what);
-        };
-        const DriverWatchdog watchdog("closing the camera", options_.driver_timeout, stuck);
+        const DriverWatchdog watchdog("closing the camera", options_.driver_timeout, on_stuck_);
         if (session_->source)
             session_->source->stop();
         // A frame that still waits must be recycled before its source is gone.
@@ -308,6 +316,12 @@ void CameraController::closeSource()
     requests_.signal(Word::kEvent);
     // What frames and encoders took lies in the allocator's hands; idle, we are as small as at the start.
     ::malloc_trim(0);
+}
+
+void CameraController::dropWaitingSource()
+{
+    const DriverWatchdog watchdog("ending the search for a camera", options_.driver_timeout, on_stuck_);
+    waiting_source_.reset();
 }
 
 void CameraController::watchRequests()
@@ -376,6 +390,15 @@ void CameraController::onFrame(std::shared_ptr<Frame> frame)
         convergence_->update(metadata, convergence_->needsColor(metadata) ? mean_color_.of(*frame) : std::nullopt, now);
     frame->setConverged(converged_);
     bus_.publish(std::move(frame));
+}
+
+void CameraController::onCameraAdded()
+{
+    {
+        const MutexLock lock(mutex_);
+        camera_added_ = true;
+    }
+    changed_.notify_all();
 }
 
 void CameraController::onSourceError(Error error)

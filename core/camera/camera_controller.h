@@ -9,6 +9,7 @@
 #include "core/camera/camera_lifecycle.h"
 #include "core/camera/camera_lock.h"
 #include "core/camera/convergence.h"
+#include "core/camera/driver_watchdog.h"
 #include "core/camera/frame_bus.h"
 #include "core/camera/frame_rate.h"
 #include "core/camera/source.h"
@@ -115,6 +116,7 @@ private:
     void close();
     [[nodiscard]] Expected<void> openSource();
     void closeSource();
+    void dropWaitingSource();
     void watchRequests();
     void report();
     void onDemandChanged() PICAM_EXCLUDES(mutex_);
@@ -125,6 +127,7 @@ private:
     // FrameSink: the source's thread.
     void onFrame(std::shared_ptr<Frame> frame) override;
     void onStill(std::shared_ptr<Frame> frame) override;
+    void onCameraAdded() override PICAM_EXCLUDES(mutex_);
     void onSourceError(Error error) override;
 
     // Constant after construction.
@@ -133,6 +136,7 @@ private:
     const CameraRequests &requests_;
     CameraObserver &observer_;
     const GiveUp give_up_;
+    const DriverWatchdog::OnStuck on_stuck_;
     FrameBus bus_;
 
     NewestSlot<Expected<SharedFrame>> stills_;
@@ -141,7 +145,8 @@ private:
     CameraLifecycle lifecycle_;
     std::optional<CameraLock> lock_; // taken, not yet opened
     std::optional<Session> session_;
-    std::uint32_t seen_event_ = 0; // the words, from before the lock was tried
+    std::unique_ptr<Source> waiting_source_; // found no camera and tells of one that comes, while backing off
+    std::uint32_t seen_event_ = 0;           // the words, from before the lock was tried
     std::uint32_t seen_camera_request_ = 0;
     std::uint32_t seen_still_request_ = 0;
 
@@ -162,6 +167,7 @@ private:
     Source *source_ PICAM_GUARDED_BY(mutex_) = nullptr;       // while it is open
     std::optional<double> new_rate_ PICAM_GUARDED_BY(mutex_); // asked for, not yet passed on
     bool stopping_ PICAM_GUARDED_BY(mutex_) = false;
+    bool camera_added_ PICAM_GUARDED_BY(mutex_) = false; // since the last try
     bool requested_elsewhere_ PICAM_GUARDED_BY(mutex_) = false;
     bool watching_ PICAM_GUARDED_BY(mutex_) = false; // the watcher shall go on
     std::optional<Error> failure_ PICAM_GUARDED_BY(mutex_);

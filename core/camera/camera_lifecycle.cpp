@@ -32,7 +32,10 @@ Step CameraLifecycle::next(const Inputs &inputs, MonotonicTime now)
     case State::kRefused:
         return isAnother(inputs) ? begin(inputs) : Step{};
     case State::kBackingOff:
-        return isAnother(inputs) || now >= retry_at_ ? begin(inputs) : Step{Action::kWait, retry_at_};
+        if (inputs.camera_added)
+            backoff_.reset();
+        return isAnother(inputs) || inputs.camera_added || now >= retry_at_ ? begin(inputs)
+                                                                            : Step{Action::kWait, retry_at_};
     case State::kLocking:
         return {Action::kTryLock};
     case State::kWaitingForLock:

@@ -57,6 +57,7 @@ public:
         bool demanded = false;
         unsigned generation = 0;          // of the demand: changes each time that it begins anew
         bool requested_elsewhere = false; // another process requests the camera, since it was opened
+        bool camera_added = false;        // a camera was plugged in since the last try, which found none
         bool stopping = false;
         std::optional<Error> failure;            // of the open source
         std::optional<MonotonicTime> last_frame; // of the open source

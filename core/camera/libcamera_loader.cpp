@@ -60,13 +60,14 @@ Expected<Function *> function(const char *name)
 
 } // namespace
 
-Expected<std::unique_ptr<Source>> createLibcameraSource(const CameraSettings &settings)
+Expected<std::unique_ptr<Source>> createLibcameraSource(const CameraSettings &settings,
+                                                        std::shared_ptr<const CameraClaim> claim)
 {
     const auto create = function<libcamera_module::CreateSource>(libcamera_module::kCreateSource);
     if (!create)
         return tl::unexpected<Error>(create.error());
     std::unique_ptr<Source> source;
-    (*create)(settings, source);
+    (*create)(settings, std::move(claim), source);
     return source;
 }
 

@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "core/base/settings.h"
+#include "core/camera/camera_claim.h"
 #include "core/camera/source.h"
 
 #include <memory>
@@ -12,9 +13,10 @@
 
 namespace picam {
 
-// A source over libcamera; settings.id chooses the camera: its place in the list, or a part of its id or model. Nothing
-// is opened yet. Errors: kCameraFailed when the module cannot be loaded. Any thread.
-[[nodiscard]] Expected<std::unique_ptr<Source>> createLibcameraSource(const CameraSettings &settings);
+// A source over libcamera, whose camera `claim` chooses. Nothing is opened yet. Errors: kCameraFailed when the module
+// cannot be loaded. Any thread.
+[[nodiscard]] Expected<std::unique_ptr<Source>> createLibcameraSource(const CameraSettings &settings,
+                                                                      std::shared_ptr<const CameraClaim> claim);
 
 // The ids of all cameras; empty: none. Call with the camera lock held and no source started: it starts and ends a
 // CameraManager. Errors: kCameraFailed.

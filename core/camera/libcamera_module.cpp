@@ -2,6 +2,8 @@
 
 #include "core/camera/libcamera_source.h"
 
+#include <utility>
+
 extern "C" {
 
 const char *picam_libcamera_version()
@@ -9,9 +11,11 @@ const char *picam_libcamera_version()
     return picam::libcamera_module::kModuleVersion;
 }
 
-void picam_libcamera_create_source(const picam::CameraSettings &settings, std::unique_ptr<picam::Source> &source)
+void picam_libcamera_create_source(const picam::CameraSettings &settings,
+                                   std::shared_ptr<const picam::CameraClaim> claim,
+                                   std::unique_ptr<picam::Source> &source)
 {
-    source = picam::makeLibcameraSource(settings);
+    source = picam::makeLibcameraSource(settings, std::move(claim));
 }
 
 void picam_libcamera_list_cameras(picam::Expected<std::vector<std::string>> &ids)

@@ -5,6 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/base/settings.h"
+#include "core/camera/camera_claim.h"
 #include "core/camera/source.h"
 
 #include <memory>
@@ -17,7 +18,8 @@ constexpr const char *kFileName = "picam-libcamera.so";
 constexpr const char *kModuleVersion = PICAM_VERSION;
 
 using Version = const char *();
-using CreateSource = void(const CameraSettings &settings, std::unique_ptr<Source> &source);
+using CreateSource = void(const CameraSettings &settings, std::shared_ptr<const CameraClaim> claim,
+                          std::unique_ptr<Source> &source);
 using ListCameras = void(Expected<std::vector<std::string>> &ids);
 // Their names in the module.
 constexpr const char *kVersion = "picam_libcamera_version";

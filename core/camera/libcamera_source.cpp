@@ -2,9 +2,9 @@
 
 #include "core/camera/libcamera_session.h"
 
-#include <charconv>
-#include <fmt/format.h>
+#include <atomic>
 #include <libcamera/libcamera.h>
+#include <utility>
 
 namespace picam {
 namespace {
@@ -15,24 +15,20 @@ std::string modelOf(const libcamera::Camera &camera)
     return model ? std::string(*model) : camera.id();
 }
 
-std::shared_ptr<libcamera::Camera> chooseCamera(libcamera::CameraManager &manager, const std::string &wanted)
+std::vector<CameraName> namesOf(const std::vector<std::shared_ptr<libcamera::Camera>> &cameras)
 {
-    const auto cameras = manager.cameras();
-    if (wanted.empty())
-        return cameras.empty() ? nullptr : cameras.front();
-    std::size_t index = 0;
-    const auto [end, error] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), index);
-    if (error == std::errc() && end == wanted.data() + wanted.size())
-        return index < cameras.size() ? cameras[index] : nullptr;
+    std::vector<CameraName> names;
     for (const auto &camera : cameras)
-        if (camera->id().find(wanted) != std::string::npos || modelOf(*camera).find(wanted) != std::string::npos)
-            return camera;
-    return nullptr;
+        names.push_back({camera->id(), modelOf(*camera)});
+    return names;
 }
 
 class LibcameraSource : public Source {
 public:
-    explicit LibcameraSource(const CameraSettings &settings) : settings_(settings) {}
+    LibcameraSource(const CameraSettings &settings, std::shared_ptr<const CameraClaim> claim)
+        : settings_(settings), claim_(std::move(claim))
+    {
+    }
     ~LibcameraSource() override { stopNow(); }
 
     Expected<SourceInfo> start(const SourceRequest &request, FrameSink &sink) override;
@@ -49,31 +45,63 @@ public:
     void stop() override { stopNow(); }
 
 private:
+    [[nodiscard]] Expected<void> startManager();
+    void onCameraAdded(std::shared_ptr<libcamera::Camera> camera);
     void stopNow();
 
     const CameraSettings settings_;
+    const std::shared_ptr<const CameraClaim> claim_;
+    // libcamera's thread calls onCameraAdded().
+    std::atomic<unsigned> added_{0};
+    std::atomic<FrameSink *> waiting_{nullptr}; // to be told of a camera that comes; empty: no start() waits for one
     // In this order, so that they end in the other: the manager must outlive every camera.
     std::unique_ptr<libcamera::CameraManager> manager_;
     std::shared_ptr<LibcameraSession> session_;
 };
 
-Expected<SourceInfo> LibcameraSource::start(const SourceRequest &request, FrameSink &sink)
+// The manager is as it was after a start() that found no camera.
+Expected<void> LibcameraSource::startManager()
 {
+    if (waiting_.exchange(nullptr) != nullptr)
+        return {};
     stopNow();
     manager_ = std::make_unique<libcamera::CameraManager>();
+    // Before it starts, and until it has ended: its thread emits the signal at any time.
+    manager_->cameraAdded.connect(this, &LibcameraSource::onCameraAdded);
     if (const int result = manager_->start(); result != 0) {
         manager_.reset();
         return failErrno(ErrorKind::kCameraFailed, "libcamera does not start", -result);
     }
-    auto camera = chooseCamera(*manager_, settings_.id);
-    if (!camera) {
-        stopNow();
-        return settings_.id.empty()
-                   ? fail(ErrorKind::kNoCamera, "there is no camera")
-                   : fail(ErrorKind::kNoCamera, fmt::format("there is no camera \"{}\"", settings_.id));
+    return {};
+}
+
+void LibcameraSource::onCameraAdded(std::shared_ptr<libcamera::Camera> /*camera*/)
+{
+    ++added_;
+    if (FrameSink *sink = waiting_; sink != nullptr)
+        sink->onCameraAdded();
+}
+
+Expected<SourceInfo> LibcameraSource::start(const SourceRequest &request, FrameSink &sink)
+{
+    if (auto done = startManager(); !done)
+        return tl::unexpected<Error>(std::move(done.error()));
+    const unsigned added = added_;
+    const auto cameras = manager_->cameras();
+    const auto chosen = claim_->choose(namesOf(cameras));
+    if (!chosen) {
+        if (chosen.error().kind == ErrorKind::kNoCamera) {
+            waiting_ = &sink;
+            if (added_ != added) // it came meanwhile
+                sink.onCameraAdded();
+        } else {
+            stopNow();
+        }
+        return tl::unexpected<Error>(chosen.error());
     }
+    const auto &camera = cameras[*chosen];
     const std::string model = modelOf(*camera);
-    session_ = std::make_shared<LibcameraSession>(std::move(camera), model, sink);
+    session_ = std::make_shared<LibcameraSession>(camera, model, sink);
     auto info = session_->start(request, settings_.color_range);
     if (!info)
         stopNow();
@@ -82,8 +110,11 @@ Expected<SourceInfo> LibcameraSource::start(const SourceRequest &request, FrameS
 
 void LibcameraSource::stopNow()
 {
-    if (session_)
+    waiting_ = nullptr;
+    if (session_) {
+        claim_->noteOthers(namesOf(manager_->cameras()));
         session_->stop();
+    }
     if (manager_)
         manager_->stop();
     if (session_)
@@ -94,9 +125,9 @@ void LibcameraSource::stopNow()
 
 } // namespace
 
-std::unique_ptr<Source> makeLibcameraSource(const CameraSettings &settings)
+std::unique_ptr<Source> makeLibcameraSource(const CameraSettings &settings, std::shared_ptr<const CameraClaim> claim)
 {
-    return std::make_unique<LibcameraSource>(settings);
+    return std::make_unique<LibcameraSource>(settings, std::move(claim));
 }
 
 Expected<std::vector<std::string>> libcameraIds()

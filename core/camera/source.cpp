@@ -1,23 +1,31 @@
 #include "core/camera/source.h"
 
+#include "core/camera/camera_claim.h"
 #include "core/camera/libcamera_loader.h"
 #include "core/camera/pattern_source.h"
 #include "core/camera/replay_source.h"
 
+#include <utility>
+
 namespace picam {
 
-Expected<std::unique_ptr<Source>> createSource(const CameraSettings &settings)
+Expected<SourceFactory> sourceFactory(const Settings &settings)
 {
-    switch (settings.source) {
+    switch (settings.camera.source) {
     case SourceKind::kPattern:
-        return createPatternSource();
+        return [] { return Expected<std::unique_ptr<Source>>(createPatternSource()); };
     case SourceKind::kReplay:
-        return createReplaySource(settings.file);
+        return [file = settings.camera.file] { return Expected<std::unique_ptr<Source>>(createReplaySource(file)); };
     case SourceKind::kAuto: // deploy/run alone makes something else of it
     case SourceKind::kLibcamera:
         break;
     }
-    return createLibcameraSource(settings);
+    auto claim = CameraClaim::open(settings.runtime_dir, settings.instance, settings.camera.id);
+    if (!claim)
+        return tl::unexpected<Error>(std::move(claim.error()));
+    return [camera = settings.camera, claim = std::make_shared<const CameraClaim>(std::move(*claim))] {
+        return createLibcameraSource(camera, claim);
+    };
 }
 
 } // namespace picam

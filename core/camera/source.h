@@ -22,6 +22,8 @@ public:
     virtual void onFrame(std::shared_ptr<Frame> frame) = 0;
     // A frame of the still output, after Source::requestStill(). As onFrame(), and before it for the same exposure.
     virtual void onStill(std::shared_ptr<Frame> /*frame*/) {}
+    // A camera was plugged in, of which a source tells whose start() failed with kNoCamera: start() is worth a try.
+    virtual void onCameraAdded() {}
     // The source cannot go on (unplugged, driver error). No frame follows until start().
     virtual void onSourceError(Error error) = 0;
 };
@@ -41,7 +43,8 @@ public:
     virtual ~Source() = default; // stops
 
     // Opens the camera and starts it. Errors: kNoCamera, kCameraBusy, kCameraFailed, kUnsupported, kCorrupt, kIo.
-    // `sink` must live until stop() has returned.
+    // `sink` must live until stop() has returned. After kNoCamera the source may be kept to tell of a camera that comes
+    // (onCameraAdded()), and started again; where it cannot tell, another try is all there is.
     [[nodiscard]] virtual Expected<SourceInfo> start(const SourceRequest &request, FrameSink &sink) = 0;
     // Asks a running source for another rate (idling while nobody takes a still). A source may not manage.
     virtual void setFrameRate(double fps) = 0;
@@ -54,7 +57,8 @@ public:
 
 using SourceFactory = std::function<Expected<std::unique_ptr<Source>>()>;
 
-// The source that settings.camera.source names; `auto` is libcamera. Nothing is opened yet.
-[[nodiscard]] Expected<std::unique_ptr<Source>> createSource(const CameraSettings &settings);
+// Makes the source that settings.camera.source names; `auto` is libcamera, where this claims a camera for the instance
+// as long as the factory lives. Nothing is opened yet. Errors: kIo.
+[[nodiscard]] Expected<SourceFactory> sourceFactory(const Settings &settings);
 
 } // namespace picam

@@ -55,6 +55,16 @@ public:
         return true;
     }
 
+    // A camera is plugged in: whoever waits for one is told. Without `there` it cannot be opened after all.
+    void plugIn(bool there = true)
+    {
+        const MutexLock lock(mutex_);
+        if (there)
+            start_error.reset();
+        if (waiting_sink_ != nullptr)
+            waiting_sink_->onCameraAdded();
+    }
+
     bool fail(Error error)
     {
         const MutexLock lock(mutex_);
@@ -79,6 +89,21 @@ public:
     {
         const MutexLock lock(mutex_);
         return starts_;
+    }
+    // A source is kept to tell of a camera that comes.
+    [[nodiscard]] bool isWaiting()
+    {
+        const MutexLock lock(mutex_);
+        return waiting_sink_ != nullptr;
+    }
+    [[nodiscard]] bool waitWaiting(bool waiting, std::chrono::milliseconds limit = std::chrono::seconds(10))
+    {
+        UniqueLock lock(mutex_);
+        const auto deadline = std::chrono::steady_clock::now() + limit;
+        while ((waiting_sink_ != nullptr) != waiting)
+            if (changed_.wait_until(lock.native(), deadline) == std::cv_status::timeout)
+                return (waiting_sink_ != nullptr) == waiting;
+        return true;
     }
     [[nodiscard]] double rate()
     {
@@ -127,6 +152,22 @@ private:
             changed_.wait(lock.native());
     }
 
+    // As libcamera: a source that found no camera tells of one that comes, until it is started again or ends.
+    [[nodiscard]] std::optional<Error> beginStart(FrameSink &sink)
+    {
+        setWaiting(start_error && start_error->kind == ErrorKind::kNoCamera ? &sink : nullptr);
+        const MutexLock lock(mutex_);
+        return start_error;
+    }
+    void setWaiting(FrameSink *sink)
+    {
+        {
+            const MutexLock lock(mutex_);
+            waiting_sink_ = sink;
+        }
+        changed_.notify_all();
+    }
+
     void setSink(FrameSink *sink, double rate)
     {
         {
@@ -141,6 +182,7 @@ private:
     Mutex mutex_;
     std::condition_variable changed_;
     FrameSink *sink_ PICAM_GUARDED_BY(mutex_) = nullptr;
+    FrameSink *waiting_sink_ PICAM_GUARDED_BY(mutex_) = nullptr;
     Hang hang_ PICAM_GUARDED_BY(mutex_) = Hang::kNowhere;
     int starts_ PICAM_GUARDED_BY(mutex_) = 0;
     double rate_ PICAM_GUARDED_BY(mutex_) = 0.0;
@@ -152,13 +194,17 @@ private:
 class FakeSource : public Source {
 public:
     explicit FakeSource(FakeCamera &camera) : camera_(camera) {}
-    ~FakeSource() override { stop(); }
+    ~FakeSource() override
+    {
+        stop();
+        camera_.setWaiting(nullptr);
+    }
 
     Expected<SourceInfo> start(const SourceRequest &request, FrameSink &sink) override
     {
         camera_.passUnlessHanging(FakeCamera::Hang::kInOpen);
-        if (camera_.start_error)
-            return tl::unexpected<Error>(*camera_.start_error);
+        if (auto error = camera_.beginStart(sink))
+            return tl::unexpected<Error>(std::move(*error));
         started_ = true;
         camera_.setSink(&sink, request.fps);
         const FrameFormat format{PixelFormat::kYuv420, camera_.size, ColorRange::kFull, ColorMatrix::kBt601};

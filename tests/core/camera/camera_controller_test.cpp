@@ -149,6 +149,35 @@ TEST_F(CameraControllerTest, ReleasesTheLockWhenTheSourceDoesNotStart)
     EXPECT_EQ(observer_.count("opened"), 0);
 }
 
+// The pauses between tries would add up to minutes.
+TEST_F(CameraControllerTest, ACameraThatIsPluggedInIsTriedAtOnce)
+{
+    camera_.start_error = Error{ErrorKind::kNoCamera, "none"};
+    frames_->setDemand(0);
+    for (int tries = 1; tries <= 15; ++tries) {
+        ASSERT_TRUE(observer_.heard("unavailable: none", tries));
+        EXPECT_TRUE(lockBecomesFree()) << "while it waits others may look";
+        camera_.plugIn(false);
+    }
+    camera_.plugIn();
+    ASSERT_TRUE(observer_.heard("opened"));
+    EXPECT_FALSE(camera_.isWaiting());
+}
+
+TEST_F(CameraControllerTest, WhatWaitsForACameraEndsWithTheDemand)
+{
+    camera_.start_error = Error{ErrorKind::kNoCamera, "none"};
+    frames_->setDemand(0);
+    ASSERT_TRUE(observer_.heard("unavailable: none"));
+    EXPECT_TRUE(camera_.isWaiting());
+    frames_->setDemand(std::nullopt);
+    EXPECT_TRUE(camera_.waitWaiting(false));
+    frames_->setDemand(0);
+    EXPECT_TRUE(camera_.waitWaiting(true));
+    controller_->stop();
+    EXPECT_FALSE(camera_.isWaiting());
+}
+
 TEST_F(CameraControllerTest, FramesReachTheSubscriberAndSayWhetherTheyHaveConverged)
 {
     demandAndOpen();

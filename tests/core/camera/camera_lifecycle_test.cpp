@@ -226,6 +226,26 @@ TEST(CameraLifecycle, AFailedOpeningIsTriedAgainWithBackoff)
     camera.open(); // a camera that is not there is waited for as long as it takes
 }
 
+TEST(CameraLifecycle, ACameraThatIsPluggedInEndsBackingOffAndStartsThePausesAnew)
+{
+    Lifecycle camera(kStreams);
+    camera.demand(true);
+    for (int i = 0; i < 8; ++i) {
+        camera.lock();
+        camera.machine.failed({ErrorKind::kNoCamera, "none"}, camera.in, camera.now);
+        const auto step = camera.next();
+        ASSERT_EQ(step.action, Action::kWait);
+        if (i < 7)
+            camera.now = step.until;
+    }
+    ASSERT_GT(camera.machine.backoff(), Backoff::kFirst);
+    camera.in.camera_added = true;
+    camera.lock();
+    // It may need a moment until it can be opened.
+    camera.machine.failed({ErrorKind::kCameraFailed, "not yet"}, camera.in, camera.now);
+    EXPECT_LE(camera.machine.backoff(), Backoff::kFirst);
+}
+
 TEST(CameraLifecycle, BackingOffEndsWithTheDemandAndWithAnotherOne)
 {
     for (const bool again : {false, true}) {

@@ -455,19 +455,24 @@ TEST(ReplaySource, SaysWhatIsWrongWithTheRecording)
     expect("/dev/zero", ErrorKind::kIo);
 }
 
-TEST(CreateSource, MakesWhatIsAskedFor)
+TEST(SourceFactory, MakesWhatIsAskedFor)
 {
-    CameraSettings settings;
-    settings.source = SourceKind::kPattern;
+    Settings settings;
+    settings.runtime_dir = "/nonexistent"; // nothing is claimed where no camera is
+    settings.camera.source = SourceKind::kPattern;
     Collector sink;
-    auto source = createSource(settings);
-    ASSERT_TRUE(source);
-    EXPECT_EQ((*source)->start(request({64, 64}), sink)->name, "pattern");
-    settings.source = SourceKind::kReplay;
-    settings.file = "/nonexistent";
-    source = createSource(settings);
-    ASSERT_TRUE(source);
-    EXPECT_FALSE((*source)->start(request({64, 64}), sink));
+    auto factory = sourceFactory(settings);
+    ASSERT_TRUE(factory);
+    EXPECT_EQ((*(*factory)())->start(request({64, 64}), sink)->name, "pattern");
+    settings.camera.source = SourceKind::kReplay;
+    settings.camera.file = "/nonexistent";
+    factory = sourceFactory(settings);
+    ASSERT_TRUE(factory);
+    EXPECT_FALSE((*(*factory)())->start(request({64, 64}), sink));
+    settings.camera.source = SourceKind::kLibcamera;
+    factory = sourceFactory(settings);
+    ASSERT_FALSE(factory);
+    EXPECT_EQ(factory.error().kind, ErrorKind::kIo);
 }
 
 } // namespace
