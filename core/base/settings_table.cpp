@@ -258,7 +258,7 @@ std::vector<SettingEntry> makeTable()
                            "auto: libcamera; started by deploy/run where there is no camera, the test pattern", sources,
                            PICAM_MEMBER(camera.source)));
     table.push_back(text("camera.id", "which camera: its place in the list (0, 1 ...), or a part of its id or model",
-                         "a text; empty: the first camera", isPrintable, PICAM_MEMBER(camera.id)));
+                         "a text; empty: the first that no other instance has", isPrintable, PICAM_MEMBER(camera.id)));
     table.push_back(text("camera.file", "what camera.source = replay shows", "a Y4M file, a JPEG, or a folder of JPEGs",
                          isPrintable, PICAM_MEMBER(camera.file)));
     table.push_back(choice("camera.rotation", "turn the picture clockwise by so many degrees, after the flips",

@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <string_view>
@@ -31,6 +32,28 @@ double ratio(std::string_view text)
     const double above = number(text.substr(0, colon));
     const double below = number(text.substr(colon + 1));
     return below > 0 ? above / below : 0.0;
+}
+
+// Of planes as they are stored, those of even sides, without gaps, in their place.
+void cropToEven(std::vector<std::uint8_t> &planes, Size stored, Size even)
+{
+    std::size_t from = 0;
+    std::size_t to = 0;
+    for (const std::uint32_t divisor : {1U, 2U, 2U}) {
+        const std::size_t stored_width = (stored.width + divisor - 1) / divisor;
+        const std::size_t stored_height = (stored.height + divisor - 1) / divisor;
+        const std::size_t width = even.width / divisor;
+        for (std::size_t line = 0; line < even.height / divisor; ++line, to += width)
+            std::memmove(planes.data() + to, planes.data() + from + line * stored_width, width);
+        from += stored_width * stored_height;
+    }
+    planes.resize(to);
+}
+
+std::size_t bytesOf(Size stored)
+{
+    const std::size_t chroma = std::size_t{(stored.width + 1) / 2} * ((stored.height + 1) / 2);
+    return std::size_t{stored.width} * stored.height + 2 * chroma;
 }
 
 // A line without its newline; empty at the end of the file. Errors: kCorrupt, kIo.
@@ -73,10 +96,10 @@ Expected<Y4mHeader> parseY4mHeader(const std::string &line)
         const std::string_view value = field.substr(1);
         switch (field[0]) {
         case 'W':
-            header.format.size.width = number(value);
+            header.stored.width = number(value);
             break;
         case 'H':
-            header.format.size.height = number(value);
+            header.stored.height = number(value);
             break;
         case 'F':
             header.fps = ratio(value);
@@ -101,10 +124,10 @@ Expected<Y4mHeader> parseY4mHeader(const std::string &line)
     if (chroma != "420" && chroma != "420jpeg" && chroma != "420mpeg2" && chroma != "420paldv" && chroma != "420JPEG" &&
         chroma != "420MPEG2" && chroma != "420PALDV")
         return fail(ErrorKind::kUnsupported, fmt::format("its chroma is {}, and only 8 bit 4:2:0 is read", chroma));
-    const Size size = header.format.size;
-    if (size.width < 16 || size.height < 16 || size.width > kMaxSide || size.height > kMaxSide || size.width % 2 != 0 ||
-        size.height % 2 != 0)
+    const Size size = header.stored;
+    if (size.width < 16 || size.height < 16 || size.width > kMaxSide || size.height > kMaxSide)
         return fail(ErrorKind::kUnsupported, fmt::format("its size is {}", size.toString()));
+    header.format.size = {size.width & ~1U, size.height & ~1U};
     if (!(header.fps >= 0.0 && header.fps <= 1000.0))
         header.fps = 0.0;
     // "420jpeg" says where chroma is sampled, and nothing about the range.
@@ -143,8 +166,7 @@ Expected<void> Y4mFile::readFrame(std::vector<std::uint8_t> &planes)
 // Returns the offset behind the frame.
 Expected<std::uint64_t> Y4mFile::readFrameAt(std::uint64_t offset, std::vector<std::uint8_t> &planes) const
 {
-    const Size size = header_.format.size;
-    planes.resize(std::size_t{size.width} * size.height * 3 / 2);
+    planes.resize(bytesOf(header_.stored));
     const auto line = readLine(fd_.get(), offset);
     if (!line)
         return fail(line.error().kind, fmt::format("{}: {}", path_, line.error().message));
@@ -164,7 +186,10 @@ Expected<std::uint64_t> Y4mFile::readFrameAt(std::uint64_t offset, std::vector<s
             return fail(ErrorKind::kCorrupt, fmt::format("{} ends within a frame", path_));
         done += static_cast<std::size_t>(got);
     }
-    return at + planes.size();
+    const std::uint64_t end = at + planes.size();
+    if (header_.stored != header_.format.size)
+        cropToEven(planes, header_.stored, header_.format.size);
+    return end;
 }
 
 } // namespace picam

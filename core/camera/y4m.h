@@ -15,12 +15,13 @@
 namespace picam {
 
 struct Y4mHeader {
-    FrameFormat format;    // kYuv420
+    FrameFormat format;    // kYuv420, of even sides: an odd last column or line is left out
+    Size stored;           // as the file has it
     double fps = 0.0;      // 0: the file does not say
     std::size_t bytes = 0; // of the header line, its newline included
 };
 
-// The first line. Errors: kCorrupt (no Y4M), kUnsupported (chroma other than 8 bit 4:2:0, odd or absurd size).
+// The first line. Errors: kCorrupt (no Y4M), kUnsupported (chroma other than 8 bit 4:2:0, an absurd size).
 [[nodiscard]] Expected<Y4mHeader> parseY4mHeader(const std::string &line);
 
 class Y4mFile {
@@ -29,8 +30,8 @@ public:
     [[nodiscard]] static Expected<Y4mFile> open(const std::string &path);
 
     [[nodiscard]] const Y4mHeader &header() const { return header_; }
-    // The next frame's planes Y, U, V, one behind the other, without gaps; after the last whole one the first again.
-    // Errors: kCorrupt (no whole frame at all), kIo.
+    // The next frame's planes Y, U, V of format.size, one behind the other, without gaps; after the last whole one the
+    // first again. Errors: kCorrupt (no whole frame at all), kIo.
     [[nodiscard]] Expected<void> readFrame(std::vector<std::uint8_t> &planes);
 
 private:

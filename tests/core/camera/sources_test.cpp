@@ -261,7 +261,7 @@ TEST(Y4m, ReadsItsHeader)
 TEST(Y4m, RefusesWhatItCannotRead)
 {
     for (const char *line :
-         {"", "YUV4MPEG", "YUV4MPEG2", "YUV4MPEG2X W64 H48", "YUV4MPEG2 W64", "YUV4MPEG2 W63 H48",
+         {"", "YUV4MPEG", "YUV4MPEG2", "YUV4MPEG2X W64 H48", "YUV4MPEG2 W64", "YUV4MPEG2 W15 H48",
           "YUV4MPEG2 W64 H48 C444", "YUV4MPEG2 W64 H48 XYSCSS=444", "YUV4MPEG2 W64 H48 Cmono",
           "YUV4MPEG2 W64 H48 C420p10", "YUV4MPEG2 W99999999999 H48", "YUV4MPEG2 W-64 H48", "YUV4MPEG2 W0 H0"})
         EXPECT_FALSE(parseY4mHeader(line)) << line;
@@ -297,6 +297,29 @@ TEST(Y4m, LoopsOverItsWholeFrames)
     for (const char expected : {'a', 'b', 'a'}) {
         ASSERT_TRUE(more->readFrame(planes));
         EXPECT_EQ(planes[0], static_cast<std::uint8_t>(expected));
+    }
+}
+
+// As ffmpeg stores it: the chroma planes have the odd column and line too.
+TEST(Y4m, AnOddLastColumnAndLineAreLeftOut)
+{
+    const TempDir dir;
+    const auto plane = [](std::uint32_t width, std::uint32_t height, char inside) {
+        std::string text;
+        for (std::uint32_t y = 0; y < height; ++y)
+            text += std::string(width - 1, y + 1 < height ? inside : '-') + '-';
+        return text;
+    };
+    const std::string frame = "FRAME\n" + plane(19, 17, 'y') + plane(10, 9, 'u') + plane(10, 9, 'v');
+    write(dir.file("r.y4m"), "YUV4MPEG2 W19 H17 F25:1\n" + frame + frame);
+    auto file = Y4mFile::open(dir.file("r.y4m"));
+    ASSERT_TRUE(file);
+    EXPECT_EQ(file->header().format.size, (Size{18, 16}));
+    std::vector<std::uint8_t> planes;
+    for (int i = 0; i < 3; ++i) {
+        ASSERT_TRUE(file->readFrame(planes));
+        EXPECT_EQ(std::string(planes.begin(), planes.end()),
+                  std::string(18 * 16, 'y') + std::string(9 * 8, 'u') + std::string(9 * 8, 'v'));
     }
 }
 
