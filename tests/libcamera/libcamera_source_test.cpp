@@ -1,0 +1,165 @@
+// LibcameraSource over a libcamera that the test drives: cameras that come, go and fail in the middle.
+#include "core/camera/libcamera_source.h"
+
+#include "core/base/newest_slot.h"
+#include "tests/fakes/fake_libcamera.h"
+#include "tests/fakes/temp_dir.h"
+
+#include <gtest/gtest.h>
+#include <random>
+#include <vector>
+
+namespace picam {
+namespace {
+
+namespace fake = testing::fake_libcamera;
+using namespace std::chrono_literals;
+using std::chrono::steady_clock;
+using testing::TempDir;
+
+constexpr auto kDeadline = 30s;
+constexpr const char *kWebcam = "usb-1-046d:0825";
+
+SourceRequest anySize()
+{
+    SourceRequest request;
+    request.size = {64, 48};
+    request.fps = 1000;
+    return request;
+}
+
+// Keeps what the source says.
+class Sink : public FrameSink {
+public:
+    void onFrame(std::shared_ptr<Frame> frame) override { frames.put(std::move(frame)); }
+    void onCameraAdded() override { added.put(true); }
+    void onSourceError(Error error) override { errors.put(std::move(error)); }
+
+    template <class T>
+    static std::optional<T> next(NewestSlot<T> &slot)
+    {
+        std::optional<T> item;
+        static_cast<void>(slot.take(item, steady_clock::now() + kDeadline));
+        return item;
+    }
+
+    NewestSlot<std::shared_ptr<Frame>> frames;
+    NewestSlot<bool> added;
+    NewestSlot<Error> errors;
+};
+
+class LibcameraSourceTest : public ::testing::Test {
+protected:
+    ~LibcameraSourceTest() override
+    {
+        source_.reset();
+        fake::unplugAll();
+        EXPECT_EQ(fake::managers(), 0);
+    }
+    Expected<SourceInfo> start() { return source_->start(anySize(), sink_); }
+
+    TempDir dir_;
+    const std::shared_ptr<const CameraClaim> claim_ =
+        std::make_shared<const CameraClaim>(CameraClaim::open(dir_.path(), "pi", "").value());
+    Sink sink_;
+    std::unique_ptr<Source> source_ = makeLibcameraSource({}, claim_);
+};
+
+TEST_F(LibcameraSourceTest, GivesFramesUntilItIsStopped)
+{
+    fake::plugIn(kWebcam);
+    const auto info = start();
+    ASSERT_TRUE(info) << info.error().message;
+    EXPECT_EQ(info->name, kWebcam);
+    EXPECT_EQ(info->format.size, (Size{64, 48}));
+    EXPECT_EQ(info->format.pixels, PixelFormat::kYuyv);
+    for (int i = 0; i < 20; ++i)
+        ASSERT_TRUE(Sink::next(sink_.frames));
+    source_->stop();
+    EXPECT_EQ(fake::managers(), 0) << "an idle camera has no thread";
+}
+
+TEST_F(LibcameraSourceTest, WithoutACameraItTellsOfOneThatComes)
+{
+    const auto none = start();
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().kind, ErrorKind::kNoCamera);
+    fake::plugIn(kWebcam);
+    ASSERT_TRUE(Sink::next(sink_.added));
+    ASSERT_TRUE(start());
+    ASSERT_TRUE(Sink::next(sink_.frames));
+}
+
+TEST_F(LibcameraSourceTest, OneThatIsStoppedTellsOfNoCamera)
+{
+    ASSERT_FALSE(start());
+    source_->stop();
+    EXPECT_EQ(fake::managers(), 0);
+}
+
+TEST_F(LibcameraSourceTest, ACameraThatIsUnpluggedIsReportedAndComesBack)
+{
+    fake::plugIn(kWebcam);
+    ASSERT_TRUE(start());
+    ASSERT_TRUE(Sink::next(sink_.frames));
+    fake::unplug(kWebcam);
+    const auto error = Sink::next(sink_.errors);
+    ASSERT_TRUE(error);
+    EXPECT_EQ(error->kind, ErrorKind::kNoCamera);
+    EXPECT_NE(error->message.find("unplugged"), std::string::npos) << error->message;
+    source_->stop();
+    fake::plugIn("usb-7-another");
+    ASSERT_TRUE(start()) << "it was not there before: it takes the other's place";
+}
+
+// None of its buffers is lost: with four of them, four that are lost would be the end.
+TEST_F(LibcameraSourceTest, RefusedAndCancelledRequestsLoseNoBuffer)
+{
+    fake::plugIn(kWebcam);
+    ASSERT_TRUE(start());
+    for (int i = 0; i < 20; ++i) {
+        ASSERT_TRUE(Sink::next(sink_.frames)) << i;
+        fake::refuseRequests(1);
+        ASSERT_TRUE(Sink::next(sink_.frames)) << i;
+        fake::cancelRequests(2);
+    }
+    for (int i = 0; i < 20; ++i)
+        ASSERT_TRUE(Sink::next(sink_.frames)) << i;
+}
+
+// In the middle of whatever it is doing: frames are held, recycled, requests under way; and it is closed because of
+// that, or by chance at the same moment. AddressSanitizer sees what is freed while libcamera still has it.
+TEST_F(LibcameraSourceTest, UnpluggedTwoHundredTimesWhileItStreams)
+{
+    std::minstd_rand random(7);
+    const auto number = [&random](int below) { return std::uniform_int_distribution(0, below - 1)(random); };
+    for (int i = 0; i < 200; ++i) {
+        fake::plugIn(kWebcam);
+        const auto info = start();
+        ASSERT_TRUE(info) << i << ": " << info.error().message;
+        std::vector<std::shared_ptr<Frame>> held;
+        for (int more = 1 + number(6); more > 0; --more) {
+            auto frame = Sink::next(sink_.frames);
+            ASSERT_TRUE(frame) << i;
+            EXPECT_EQ((*frame)->plane(0).data[0], 0);
+            if (number(3) == 0 && held.size() < 2)
+                held.push_back(std::move(*frame));
+        }
+        fake::unplug(kWebcam);
+        if (number(2) == 0) {
+            const auto error = Sink::next(sink_.errors);
+            ASSERT_TRUE(error) << i;
+            EXPECT_EQ(error->kind, ErrorKind::kNoCamera) << error->message;
+        }
+        if (number(2) == 0)
+            held.clear();
+        source_->stop();
+        sink_.errors.clear();
+        ASSERT_FALSE(start()) << i;
+        source_->stop();
+        EXPECT_EQ(fake::managers(), 0);
+    }
+}
+
+} // namespace
+} // namespace picam
