@@ -27,19 +27,29 @@ until_true() {
 port() { node -e 'const s=require("net").createServer().listen(0,"127.0.0.1",()=>{console.log(s.address().port);s.close()})'; }
 folders() { find /dev/shm /tmp ${XDG_RUNTIME_DIR:+"$XDG_RUNTIME_DIR"} -maxdepth 1 -name 'picam.??????' | sort; }
 ended() { ! kill -0 "$pid" 2>/dev/null; }
-# A process group of its own, so that the signal comes as from a terminal's Ctrl-C; job control keeps SIGINT alive in it.
+# begin FLAG…: a process group of its own, so that the signal comes as from a terminal's Ctrl-C; job control keeps SIGINT
+# alive in it.
 begin() {
+    : >"$work/log" # the last one's says that it is there
     set -m
-    "$top/deploy/run" --port "$number" --camera.source pattern >"$work/log" 2>&1 &
+    "$top/deploy/run" --port "$number" --camera.source pattern "$@" >"$work/log" 2>&1 &
     pid=$!
     set +m
-    until_true 60 grep -q "picam is at http://127.0.0.1:$number/" "$work/log" || fail "no line with the address"
+    until_true 60 grep -q "picam is at http://[^ ]*:$number/" "$work/log" || fail "no line with the address"
     children=$(pgrep -P "$pid")
 }
+interrupt() {
+    kill -INT -- "-$pid"
+    until_true 20 ended || fail "Ctrl-C did not end it"
+    pid=
+}
+code() { curl -gs --noproxy '*' -o /dev/null -w '%{http_code}' "$@" || true; }
 
 before=$(folders)
 number=$(port)
 begin
+grep -q "picam is at http://127.0.0.1:$number/ (" "$work/log" || fail "another address than this machine's own"
+grep -q "^Only this machine can look" "$work/log" || fail "no word on who can look"
 curl -fs -o "$work/still.jpg" "http://127.0.0.1:$number/pi.jpg" || fail "no still"
 [ "$(head -c2 "$work/still.jpg" | od -An -tx1 | tr -d ' ')" = ffd8 ] || fail "the still is no JPEG"
 curl -fs "http://127.0.0.1:$number/" | grep -q picam || fail "no page"
@@ -52,15 +62,47 @@ if [ "$(id -u)" -eq 0 ]; then
         [ "$(stat -c %u "/proc/$(pgrep -P "$pid" "$program")")" != 0 ] || fail "$program runs as root"
     done
 fi
-kill -INT -- "-$pid"
-until_true 20 ended || fail "Ctrl-C did not end it"
-pid=
+interrupt
 for child in $children; do
     ! kill -0 "$child" 2>/dev/null || fail "process $child is left"
 done
 [ "$(folders)" = "$before" ] || fail "a folder is left: $(folders)"
 
-for flags in "--stream.fps 900" "--nonsense" "--port 99999" "--camera.source replay" "--runtime-dir /tmp/x"; do
+# For others too: it says for whom, and where. With a password nobody gets anything without.
+begin --listen 0.0.0.0 --password
+grep -q "^Who has the password can look" "$work/log" || fail "no word on who can look"
+password=$(sed -n 's/^user picam, password \([a-z0-9]\{20\}\)$/\1/p' "$work/log")
+url=$(sed -n 's#^picam is at \(http://[^ ]*/\) .*#\1#p' "$work/log")
+case $url in http://0.0.0.0*) fail "nobody can open $url" ;; esac
+for target in "" pi.jpg stream.mjpg status "?action=snapshot"; do
+    [ "$(code "$url$target")" = 401 ] || fail "/$target needs no password"
+    [ "$(code -u picam:wrong-one "$url$target")" = 401 ] || fail "/$target takes any password"
+done
+[ "$(code -u "picam:$password" "${url}pi.jpg")" = 200 ] || fail "no still with the password"
+[ "$(code -u "picam:$password" "http://127.0.0.1:$number/")" = 200 ] || fail "no page on this machine"
+interrupt
+begin --listen ::
+grep -q "^Whoever reaches this machine can look" "$work/log" || fail "no word on who can look"
+[ "$(code "http://127.0.0.1:$number/pi.jpg")" = 200 ] || fail "no still over IPv4"
+[ ! -e /proc/net/if_inet6 ] || [ "$(code "http://[::1]:$number/pi.jpg")" = 200 ] || fail "no still over IPv6"
+interrupt
+
+# Root's folder of the session is nobody else's to enter, and its umask may leave others nothing.
+if [ "$(id -u)" -eq 0 ]; then
+    mkdir -m 700 "$work/session"
+    session=${XDG_RUNTIME_DIR-}
+    mask=$(umask)
+    umask 077
+    export XDG_RUNTIME_DIR=$work/session
+    begin
+    [ "$(code "http://127.0.0.1:$number/pi.jpg")" = 200 ] || fail "no still"
+    [ "$(code "http://127.0.0.1:$number/")" = 200 ] || fail "no page"
+    interrupt
+    umask "$mask"
+    export XDG_RUNTIME_DIR=$session
+fi
+
+for flags in "--listen here" "--listen" "--listen 1.2.3" "--stream.fps 900" "--nonsense" "--port 99999" "--camera.source replay" "--runtime-dir /tmp/x"; do
     # shellcheck disable=SC2086
     "$top/deploy/run" --port "$number" $flags >"$work/log" 2>&1 && fail "$flags was no error"
     [ "$(wc -l <"$work/log")" -le 2 ] || fail "$flags: more than a sentence"
