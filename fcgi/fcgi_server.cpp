@@ -280,6 +280,7 @@ void FcgiServer::serveConnection(int fd)
     StillRequest still;
     still.method = param(request, "REQUEST_METHOD");
     still.if_none_match = param(request, "HTTP_IF_NONE_MATCH");
+    still.origin = param(request, "HTTP_ORIGIN");
     sendResponse(fd, request.requestId, handler_(still));
     request.detached = 1; // the answer is out: nothing left to write
     FCGX_Free(&request, 1);

@@ -54,7 +54,8 @@ Expected<void> serve(const Settings &settings, const sigset_t &signals)
         std::shared_ptr<const Exif> exif;
         if (settings.snapshot.exif && still && still->picture)
             exif = exifs.of(still->picture);
-        return respond(request, still, std::move(exif), settings.instance, std::chrono::steady_clock::now());
+        return respond(request, still, std::move(exif), settings.instance, settings.stream.origins,
+                       std::chrono::steady_clock::now());
     });
     if (!server)
         return tl::unexpected<Error>(std::move(server.error()));

@@ -1,5 +1,7 @@
 #include "fcgi/still_response.h"
 
+#include "core/base/origin.h"
+
 #include <algorithm>
 #include <ctime>
 #include <fmt/chrono.h>
@@ -89,16 +91,18 @@ bool wantsPicture(const StillRequest &request)
 }
 
 StillResponse respond(const StillRequest &request, const Expected<Still> &still, std::shared_ptr<const Exif> exif,
-                      std::string_view instance, MonotonicTime now)
+                      std::string_view instance, const std::vector<std::string> &origins, MonotonicTime now)
 {
     const bool head_only = request.method == "HEAD";
+    const std::string cors = headerLines(corsHeaders(request.origin, origins));
     if (!wantsPicture(request))
-        return plain("405 Method Not Allowed", "Allow: GET, HEAD\r\n", "Only GET and HEAD are allowed here", false);
+        return plain("405 Method Not Allowed", "Allow: GET, HEAD\r\n" + cors, "Only GET and HEAD are allowed here",
+                     false);
     if (!still) {
         const int status = httpStatus(still.error().kind);
         return plain(status == 503 ? "503 Service Unavailable" : "500 Internal Server Error",
-                     fmt::format("Retry-After: {}\r\n", kRetryAfterSeconds), "No picture: " + still.error().message,
-                     head_only);
+                     fmt::format("Retry-After: {}\r\n{}", kRetryAfterSeconds, cors),
+                     "No picture: " + still.error().message, head_only);
     }
 
     const Picture &picture = *still->picture;
@@ -109,9 +113,9 @@ StillResponse respond(const StillRequest &request, const Expected<Still> &still,
     const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now - picture.captured).count();
     const std::string about = fmt::format(
         "ETag: {}\r\nLast-Modified: {}\r\nCache-Control: no-cache\r\nX-Picam-Sequence: {}\r\nX-Picam-Captured: {}\r\n"
-        "X-Picam-Age-Ms: {}\r\nX-Picam-Source: {}\r\n",
+        "X-Picam-Age-Ms: {}\r\nX-Picam-Source: {}\r\n{}",
         tag, modified, picture.sequence, rfc3339(picture.captured_wall), std::max<std::int64_t>(age, 0),
-        originName(still->origin));
+        originName(still->origin), cors);
 
     StillResponse response;
     if (listsTag(request.if_none_match, tag)) {

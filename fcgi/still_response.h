@@ -8,12 +8,14 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace picam {
 
 struct StillRequest {
     std::string_view method;
     std::string_view if_none_match; // empty: not sent. If-Modified-Since is not looked at: two stills share a second
+    std::string_view origin;        // empty: no other site's page asks
 };
 
 struct StillResponse {
@@ -26,8 +28,9 @@ struct StillResponse {
 // Whether the method needs a picture at all.
 [[nodiscard]] bool wantsPicture(const StillRequest &request);
 
-// `exif` of the picture, or empty; `instance` names the file that a browser saves.
+// `exif` of the picture, or empty; `instance` names the file that a browser saves; pages of `origins` may read it.
 [[nodiscard]] StillResponse respond(const StillRequest &request, const Expected<Still> &still,
-                                    std::shared_ptr<const Exif> exif, std::string_view instance, MonotonicTime now);
+                                    std::shared_ptr<const Exif> exif, std::string_view instance,
+                                    const std::vector<std::string> &origins, MonotonicTime now);
 
 } // namespace picam

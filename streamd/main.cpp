@@ -78,7 +78,8 @@ Expected<void> serve(const Settings &settings)
         WebSocketServer::create(loop.context(), stream_socket->release(), hub, tickets, settings.stream.origins);
     if (!web_sockets)
         return tl::unexpected<Error>(std::move(web_sockets.error()));
-    auto web = HttpServer::create(loop.context(), http_socket->release(), hub, status, tickets);
+    auto web =
+        HttpServer::create(loop.context(), http_socket->release(), hub, status, tickets, settings.stream.origins);
     if (!web)
         return tl::unexpected<Error>(std::move(web.error()));
 

@@ -287,7 +287,7 @@ std::vector<SettingEntry> makeTable()
                              10min, PICAM_MEMBER(stream.ack_timeout)));
     table.push_back(integer<std::uint32_t>("stream.max_viewers", "viewers at the same time", 1, 10000,
                                            PICAM_MEMBER(stream.max_viewers)));
-    table.push_back({"stream.origins", "sites whose pages may open the WebSocket, beside picam's own",
+    table.push_back({"stream.origins", "sites whose pages may watch stream and stills, beside picam's own",
                      "a list like [\"https://example.org\"]", false,
                      [](Settings &settings, const std::string &value) {
                          settings.stream.origins = splitList(value);

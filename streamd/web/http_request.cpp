@@ -1,5 +1,7 @@
 #include "streamd/web/http_request.h"
 
+#include "core/base/origin.h"
+
 #include <algorithm>
 #include <charconv>
 #include <system_error>
@@ -7,16 +9,6 @@
 namespace picam::http {
 
 namespace {
-
-char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool equalIgnoringCase(std::string_view a, std::string_view b)
-{
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
-}
 
 // Browsers leave out the port that the scheme implies; a proxy may write it.
 std::string_view withoutPort(std::string_view host, std::string_view port)
@@ -65,12 +57,8 @@ std::optional<double> queryFps(std::string_view target)
 
 bool originAllowed(std::string_view origin, std::string_view host, const std::vector<std::string> &allowed)
 {
-    if (origin.empty())
+    if (origin.empty() || originListed(origin, allowed))
         return true;
-    for (const auto &known : allowed) {
-        if (equalIgnoringCase(origin, known))
-            return true;
-    }
     const bool secure = equalIgnoringCase(origin.substr(0, 8), "https://");
     if (!secure && !equalIgnoringCase(origin.substr(0, 7), "http://"))
         return false;

@@ -1,5 +1,6 @@
 #include "streamd/web/http_server.h"
 
+#include "core/base/origin.h"
 #include "streamd/status/status_json.h"
 #include "streamd/status/status_metrics.h"
 #include "streamd/web/http_request.h"
@@ -26,23 +27,23 @@ using boost::system::error_code;
 
 namespace {
 
-constexpr std::uint32_t kHeaderLimit = 8192;
+// Above what nginx lets through and passes on (server.conf, proxy.conf): a request line, Host and Origin of 16 KB each.
+constexpr std::uint32_t kHeaderLimit = 65536;
 constexpr std::chrono::seconds kRequestTimeout{5};
 constexpr std::chrono::seconds kIdleTimeout{15}; // between requests of one connection
 constexpr std::chrono::seconds kWriteTimeout{10};
 
-// The head of a stream, to the first part's own headers. The boundary goes out right behind each frame: browsers show
-// a part when they have seen its end.
 constexpr std::string_view kPlainText = "text/plain; charset=utf-8";
 
+// The head of a stream, which CORS headers may follow. The boundary goes out right behind each frame: browsers show a
+// part when they have seen its end.
 constexpr std::string_view kStreamHead = "HTTP/1.1 200 OK\r\n"
                                          "Server: picam\r\n"
                                          "Content-Type: multipart/x-mixed-replace; boundary=picam-frame\r\n"
                                          "Cache-Control: no-store\r\n"
                                          "X-Accel-Buffering: no\r\n"
-                                         "Connection: close\r\n"
-                                         "\r\n";
-constexpr std::string_view kFirstBoundary = "--picam-frame\r\n";
+                                         "Connection: close\r\n";
+constexpr std::string_view kFirstBoundary = "\r\n--picam-frame\r\n";
 constexpr std::string_view kPartEnd = "\r\n--picam-frame\r\n";
 
 asio::const_buffer bytes(std::string_view text)
@@ -62,8 +63,8 @@ std::shared_ptr<const std::string> partHead(const StreamFrame &frame)
 
 class HttpServer::State : public std::enable_shared_from_this<State> {
 public:
-    State(ViewerHost &viewer_host, const Status &of_status, Tickets &of_tickets)
-        : host(viewer_host), status(of_status), tickets(of_tickets)
+    State(ViewerHost &viewer_host, const Status &of_status, Tickets &of_tickets, std::vector<std::string> of_others)
+        : host(viewer_host), status(of_status), tickets(of_tickets), origins(std::move(of_others))
     {
     }
 
@@ -81,6 +82,7 @@ public:
     ViewerHost &host;
     const Status &status;
     Tickets &tickets;
+    const std::vector<std::string> origins;
 
     class Session;
 
@@ -124,7 +126,7 @@ public:
 private:
     void onRequest(const error_code &error);
     void handle(const bhttp::request<bhttp::empty_body> &request);
-    void beginStream(std::string_view target, bool head_only);
+    void beginStream(std::string_view target);
     void giveTicket(Tickets &from);
     void watchForEnd();
     void respond(bhttp::status code, std::string body, std::string_view type = kPlainText, unsigned retry_after = 0);
@@ -137,8 +139,10 @@ private:
     std::optional<bhttp::request_parser<bhttp::empty_body>> parser_;
     bool head_request_ = false;
     bool keep_alive_ = false;
+    HeaderFields cors_; // of the answer to this request
     std::shared_ptr<void> admission_;
     std::shared_ptr<ViewerEvents> viewer_;
+    std::string stream_head_;   // and the first boundary
     bool stream_begun_ = false; // its head is out
     bool ended_ = false;
     std::array<char, 256> rubbish_{}; // what a client sends behind its request
@@ -153,6 +157,7 @@ void HttpServer::State::Session::onRequest(const error_code &error)
         return end();
     head_request_ = false;
     keep_alive_ = false;
+    cors_.clear();
     if (error == bhttp::error::header_limit || error == bhttp::error::buffer_overflow)
         return respond(bhttp::status::request_header_fields_too_large, "the request's head is too large\n");
     if (error)
@@ -173,8 +178,11 @@ void HttpServer::State::Session::handle(const bhttp::request<bhttp::empty_body> 
         return respond(bhttp::status::method_not_allowed, "only GET and HEAD are allowed here\n");
     const std::string_view target(request.target().data(), request.target().size());
     const auto path = http::path(target);
-    if (path == "/stream.mjpg" || http::queryValue(target, "action") == "stream")
-        return beginStream(target, head_request_);
+    if (path == "/stream.mjpg" || http::queryValue(target, "action") == "stream") {
+        const auto origin = request[bhttp::field::origin];
+        cors_ = corsHeaders({origin.data(), origin.size()}, server->origins);
+        return beginStream(target);
+    }
     if (path == "/healthz")
         return respond(bhttp::status::ok, "ok\n");
     if (path == "/status")
@@ -199,18 +207,19 @@ void HttpServer::State::Session::giveTicket(Tickets &from)
             "application/json");
 }
 
-void HttpServer::State::Session::beginStream(std::string_view target, bool head_only)
+void HttpServer::State::Session::beginStream(std::string_view target)
 {
     const auto server = server_.lock();
     const auto fps = http::queryFps(target);
     if (!fps)
         return respond(bhttp::status::bad_request, "fps is 0 or at least 0.01\n");
     keep_alive_ = false;
-    if (head_only)
+    if (head_request_)
         return respond(bhttp::status::ok, "", "multipart/x-mixed-replace; boundary=picam-frame");
     admission_ = server->host.admit();
     if (!admission_)
         return respond(bhttp::status::service_unavailable, "too many viewers\n", kPlainText, 10);
+    stream_head_ = fmt::format("{}{}{}", kStreamHead, headerLines(cors_), kFirstBoundary);
     // From here on the viewer judges what takes too long.
     stream_.expires_never();
     viewer_ = server->host.join(shared_from_this(), WireFormat::kMultipart, *fps);
@@ -237,7 +246,7 @@ void HttpServer::State::Session::sendFrame(const FramePtr &frame, WireFormat for
         prepared = partHead(*frame);
     const auto &head = *static_cast<const std::string *>(prepared.get());
     const bool first = !std::exchange(stream_begun_, true);
-    const std::array<asio::const_buffer, 5> buffers{bytes(first ? kStreamHead : ""), bytes(first ? kFirstBoundary : ""),
+    const std::array<asio::const_buffer, 4> buffers{bytes(first ? std::string_view(stream_head_) : std::string_view()),
                                                     bytes(head), asio::const_buffer(frame->jpeg, frame->bytes),
                                                     bytes(kPartEnd)};
     asio::async_write(stream_, buffers, [self = shared_from_this(), frame](const error_code &error, std::size_t) {
@@ -271,6 +280,8 @@ void HttpServer::State::Session::respond(bhttp::status code, std::string body, s
         response.set(bhttp::field::server, "picam");
         response.set(bhttp::field::content_type, beast::string_view(type.data(), type.size()));
         response.set(bhttp::field::cache_control, "no-store");
+        for (const auto &[name, value] : cors_)
+            response.set(beast::string_view(name.data(), name.size()), value);
         if (code == bhttp::status::method_not_allowed)
             response.set(bhttp::field::allow, "GET, HEAD");
         if (retry_after > 0)
@@ -334,9 +345,10 @@ HttpServer::~HttpServer()
 }
 
 Expected<std::unique_ptr<HttpServer>> HttpServer::create(asio::io_context &context, int listen_fd, ViewerHost &host,
-                                                         const Status &status, Tickets &tickets)
+                                                         const Status &status, Tickets &tickets,
+                                                         std::vector<std::string> origins)
 {
-    auto state = std::make_shared<State>(host, status, tickets);
+    auto state = std::make_shared<State>(host, status, tickets, std::move(origins));
     if (const auto listening = state->listen(context, listen_fd); !listening)
         return fail(listening.error().kind, "cannot serve HTTP: " + listening.error().message);
     return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));

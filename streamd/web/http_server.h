@@ -8,6 +8,8 @@
 #include "streamd/viewers/tickets.h"
 
 #include <memory>
+#include <string>
+#include <vector>
 
 namespace boost::asio {
 class io_context;
@@ -17,10 +19,12 @@ namespace picam {
 
 class HttpServer {
 public:
-    // Takes the listening descriptor over, and accepts from now on. Context, host, status and tickets must outlive it;
-    // the host is no longer called once the server is gone.
-    [[nodiscard]] static Expected<std::unique_ptr<HttpServer>>
-    create(boost::asio::io_context &context, int listen_fd, ViewerHost &host, const Status &status, Tickets &tickets);
+    // Takes the listening descriptor over, and accepts from now on. Pages of `origins` may read the multipart stream.
+    // Context, host, status and tickets must outlive it; the host is no longer called once the server is gone.
+    [[nodiscard]] static Expected<std::unique_ptr<HttpServer>> create(boost::asio::io_context &context, int listen_fd,
+                                                                      ViewerHost &host, const Status &status,
+                                                                      Tickets &tickets,
+                                                                      std::vector<std::string> origins);
     HttpServer(const HttpServer &) = delete;
     HttpServer &operator=(const HttpServer &) = delete;
     ~HttpServer();

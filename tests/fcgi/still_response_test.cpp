@@ -21,9 +21,11 @@ Still someStill()
     return {picture, StillOrigin::kStream};
 }
 
+const std::vector<std::string> kFriends{"https://friend.example"};
+
 StillResponse respondTo(std::string_view method, std::string_view if_none_match = {})
 {
-    return respond({method, if_none_match}, someStill(), nullptr, "pi", MonotonicTime(1000s + 40ms));
+    return respond({method, if_none_match, {}}, someStill(), nullptr, "pi", {}, MonotonicTime(1000s + 40ms));
 }
 
 bool has(const StillResponse &response, const std::string &line)
@@ -83,11 +85,11 @@ TEST(StillResponse, ExifGoesIntoThePicture)
     ASSERT_TRUE(exif);
     EXPECT_EQ(exifs.of(still->picture), exif); // made once
     EXPECT_NE(exifs.of(someStill().picture), exif);
-    const auto with = respond({"GET", {}}, still, exif, "pi", MonotonicTime(1000s));
+    const auto with = respond({"GET", {}, {}}, still, exif, "pi", {}, MonotonicTime(1000s));
     EXPECT_EQ(with.exif, exif);
     EXPECT_TRUE(has(with, "Content-Length: " + std::to_string(4 + exif->segment.size())));
     EXPECT_TRUE(has(with, "ETag: \"1234-18bcfe5687b-4e\"")) << with.head;
-    const auto head = respond({"HEAD", {}}, still, exif, "pi", MonotonicTime(1000s));
+    const auto head = respond({"HEAD", {}, {}}, still, exif, "pi", {}, MonotonicTime(1000s));
     EXPECT_EQ(head.head, with.head);
     EXPECT_FALSE(head.exif);
 }
@@ -112,17 +114,44 @@ TEST(StillResponse, OtherMethodsAreRefused)
         EXPECT_TRUE(has(response, "Status: 405 Method Not Allowed")) << method;
         EXPECT_TRUE(has(response, "Allow: GET, HEAD"));
         EXPECT_FALSE(response.picture);
-        EXPECT_FALSE(wantsPicture({method, {}}));
+        EXPECT_FALSE(wantsPicture({method, {}, {}}));
     }
 }
 
 TEST(StillResponse, WithoutAPictureItSaysWhy)
 {
-    const auto response = respond({"GET", {}}, fail(ErrorKind::kNoCamera, "there is no camera"), nullptr, "pi", {});
+    const auto response =
+        respond({"GET", {}, {}}, fail(ErrorKind::kNoCamera, "there is no camera"), nullptr, "pi", {}, {});
     EXPECT_TRUE(has(response, "Status: 503 Service Unavailable"));
     EXPECT_TRUE(has(response, "Retry-After: 2"));
     EXPECT_EQ(response.text, "No picture: there is no camera.\n");
     EXPECT_TRUE(has(response, "Content-Length: " + std::to_string(response.text.size())));
+}
+
+TEST(StillResponse, PagesOfOtherSitesMayReadWhatTheyAreListedFor)
+{
+    const Expected<Still> still = someStill();
+    const Expected<Still> none = fail(ErrorKind::kNoCamera, "there is no camera");
+    const auto to = [](std::string_view method, std::string_view tag, std::string_view origin,
+                       const Expected<Still> &what) {
+        return respond({method, tag, origin}, what, nullptr, "pi", kFriends, MonotonicTime(1000s));
+    };
+    // Whatever the answer is.
+    for (const auto &answer :
+         {to("GET", {}, "https://Friend.example", still), to("HEAD", {}, "https://Friend.example", still),
+          to("GET", "*", "https://Friend.example", still), to("GET", {}, "https://Friend.example", none),
+          to("POST", {}, "https://Friend.example", still)}) {
+        EXPECT_TRUE(has(answer, "Access-Control-Allow-Origin: https://Friend.example")) << answer.head;
+        EXPECT_TRUE(has(answer, "Access-Control-Allow-Credentials: true")) << answer.head;
+        EXPECT_TRUE(has(answer, "Vary: Origin")) << answer.head;
+        EXPECT_EQ(answer.head.substr(answer.head.size() - 4), "\r\n\r\n");
+    }
+    for (const char *origin : {"", "null", "https://evil.example", "http://friend.example"}) {
+        const auto answer = to("GET", {}, origin, still);
+        EXPECT_EQ(answer.head.find("Access-Control"), std::string::npos) << answer.head;
+        EXPECT_TRUE(has(answer, "Vary: Origin")) << origin;
+    }
+    EXPECT_FALSE(has(respondTo("GET"), "Vary: Origin"));
 }
 
 } // namespace

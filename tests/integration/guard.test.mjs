@@ -120,6 +120,41 @@ describe('the guarded site', () => {
   });
 });
 
+describe('long headers', () => {
+  test('of other programs of this host are no hindrance, and too long ones are said to be so', async () => {
+    const site = await Site.start([], { secure: true });
+    try {
+      const auth = `picam:${site.password}`;
+      const long = (bytes) => 'x'.repeat(bytes);
+      const many = Object.fromEntries(Array.from({ length: 3 }, (_, i) => [`X-Long-${i}`, long(16000)]));
+      for (const headers of [{ Cookie: `a=${long(8500)}` }, { Cookie: `a=${long(16000)}` }, { Referer: `https://localhost/${long(12000)}` }, many,
+        { 'If-None-Match': long(16000) }, { Origin: `https://${long(12000)}` }, { 'X-Forwarded-For': long(12000) }]) {
+        // A login that nginx knows is asked of nobody.
+        if (headers.Referer || headers === many) await site.change(['close']);
+        const what = `${Object.keys(headers)[0]} of ${Object.values(headers)[0].length} bytes`;
+        for (const target of ['/', '/pi.jpg', '/stream', '/status', '/ticket']) {
+          assert.equal((await site.ask(target, { headers })).status, 200, `${target}, ${what}`);
+        }
+        assert.equal((await site.ask('/stream.mjpg', { method: 'HEAD', headers })).status, 200, `the multipart stream, ${what}`);
+        if (headers.Origin) continue; // is refused
+        for (const how of [{ auth }, { ticket: await ticketOf(site) }]) {
+          const viewer = await view(site, { ...how, headers });
+          assert.equal(typeof viewer, 'object', `${viewer} to ${Object.keys(how)[0]}, ${what}`);
+          await end(viewer);
+        }
+      }
+      // As long a password is wrong, and nothing else.
+      for (const bytes of [4000, 8500, 12000]) assert.equal((await site.ask('/', { auth: `picam:${long(bytes * 0.74)}` })).status, 401, `${bytes}`);
+      for (const headers of [{ Cookie: long(17000) }, { Authorization: `Basic ${long(17000)}` }, { ...many, 'X-More': long(16000), 'X-Most': long(16000) }]) {
+        for (const target of kTargets) assert.equal((await site.ask(target, { auth: null, headers })).status, 400, target);
+        assert.equal(await view(site, { auth, headers }), 400);
+      }
+    } finally {
+      await site.stop();
+    }
+  });
+});
+
 describe('limits', () => {
   test('one address cannot ask without end', async () => {
     const site = await Site.start([], { secure: true });

@@ -173,6 +173,46 @@ describe('the stream', () => {
   });
 });
 
+test('pages of stream.origins may fetch stills and the multipart stream, whatever the answer is', async () => {
+  const site = await Site.start(['--stream.origins', 'https://friend.example,http://fluidd.local', '--stream.max_viewers', '1']);
+  try {
+    const ask = async (target, origin, method = 'GET') => {
+      const abort = new AbortController();
+      const { status, headers } = await fetch(site.url + target, { method, headers: { Origin: origin }, signal: abort.signal });
+      abort.abort();
+      return { status, origin: headers.get('access-control-allow-origin'), credentials: headers.get('access-control-allow-credentials'), vary: headers.get('vary') };
+    };
+    const allowed = (status, origin) => ({ status, origin, credentials: 'true', vary: 'Origin' });
+    for (const origin of ['https://friend.example', 'http://fluidd.local']) {
+      for (const target of ['/pi.jpg', '/?action=snapshot', '/stream.mjpg', '/?action=stream']) {
+        assert.deepEqual(await ask(target, origin), allowed(200, origin), target);
+        assert.deepEqual(await ask(target, origin, 'HEAD'), allowed(200, origin), target);
+      }
+      assert.deepEqual(await ask('/stream.mjpg?fps=x', origin), allowed(400, origin));
+      const viewer = new Viewer(site, { headers: { Origin: origin } });
+      await viewer.waitFrames(1);
+      assert.deepEqual(await ask('/stream.mjpg', origin), allowed(503, origin));
+      await viewer.close();
+      await waitFor('room', async () => (await site.status()).viewers.total === 0);
+    }
+    for (const target of ['/pi.jpg', '/stream.mjpg']) {
+      const other = { status: 200, origin: null, credentials: null, vary: 'Origin' };
+      for (const origin of ['https://evil.example', 'https://friend.example.evil.example', 'null', site.url]) assert.deepEqual(await ask(target, origin), other, target);
+    }
+    assert.equal((await ask('/ticket', 'https://friend.example')).origin, null);
+  } finally {
+    await site.stop();
+  }
+  const closed = await Site.start(['--camera.source', 'replay', '--camera.file', '/nonexistent/x.y4m', '--stream.origins', 'https://friend.example']);
+  try {
+    const answer = await fetch(`${closed.url}/pi.jpg`, { headers: { Origin: 'https://friend.example' } });
+    assert.equal(answer.status, 503);
+    assert.equal(answer.headers.get('access-control-allow-origin'), 'https://friend.example');
+  } finally {
+    await closed.stop();
+  }
+});
+
 test('a camera that is not there is told to the viewer', async () => {
   const site = await Site.start(['--camera.source', 'replay', '--camera.file', '/nonexistent/x.y4m']);
   try {

@@ -126,7 +126,9 @@ public:
         sockets_ = WebSocketServer::create(loop_.context(), stream_socket_.release(), *hub_, tickets_,
                                            {"https://friend.example"})
                        .value();
-        web_ = HttpServer::create(loop_.context(), http_socket_.release(), *hub_, status_, tickets_).value();
+        web_ = HttpServer::create(loop_.context(), http_socket_.release(), *hub_, status_, tickets_,
+                                  {"https://friend.example"})
+                   .value();
         thread_ = std::thread([this] { loop_.run(); });
     }
     ServedHub(const ServedHub &) = delete;

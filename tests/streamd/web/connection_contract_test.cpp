@@ -74,7 +74,7 @@ protected:
                                      "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                                      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"));
         } else {
-            web = HttpServer::create(loop.context(), socket.release(), host, status, tickets).value();
+            web = HttpServer::create(loop.context(), socket.release(), host, status, tickets, {}).value();
             ASSERT_TRUE(client->send("GET /stream.mjpg HTTP/1.1\r\nHost: pi\r\n\r\n"));
         }
         ASSERT_TRUE(runUntil([this] { return host.viewer != nullptr; }));

@@ -113,8 +113,8 @@ TEST_F(HttpServerTest, MalformedRequests)
 {
     EXPECT_THAT(answerTo("\x16\x03\x01\x02\x03\r\n\r\n"), StartsWith("HTTP/1.1 400 "));
     EXPECT_THAT(answerTo("GET /\r\n\r\n"), StartsWith("HTTP/1.1 400 "));
-    EXPECT_THAT(answerTo("GET / HTTP/1.1\r\nX: " + std::string(9000, 'x') + "\r\n\r\n"), StartsWith("HTTP/1.1 431 "));
-    EXPECT_THAT(answerTo("GET /" + std::string(9000, 'x') + " HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 431 "));
+    EXPECT_THAT(answerTo("GET / HTTP/1.1\r\nX: " + std::string(66000, 'x') + "\r\n\r\n"), StartsWith("HTTP/1.1 431 "));
+    EXPECT_THAT(answerTo("GET /" + std::string(66000, 'x') + " HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 431 "));
     std::mt19937 random(20);
     for (int i = 0; i < 300; ++i) {
         RawClient client(served.httpPath());
@@ -125,6 +125,43 @@ TEST_F(HttpServerTest, MalformedRequests)
     }
     EXPECT_TRUE(served.untilAlone());
     EXPECT_THAT(answerTo(getOnce("/healthz")), HasSubstr("ok\n"));
+}
+
+TEST_F(HttpServerTest, WhatNginxLetsThroughIsNotTooLarge)
+{
+    const std::string most(16000, 'x');
+    EXPECT_THAT(answerTo("GET /healthz?" + most + " HTTP/1.1\r\nHost: " + most + "\r\nOrigin: " + most +
+                         "\r\nConnection: close\r\n\r\n"),
+                HasSubstr("\r\n\r\nok\n"));
+}
+
+TEST_F(HttpServerTest, PagesOfOtherSitesMayReadTheStreamTheyAreListedFor)
+{
+    const auto ask = [](const std::string &method, const std::string &target, const std::string &origin) {
+        return method + " " + target + " HTTP/1.1\r\nHost: pi.local\r\nOrigin: " + origin +
+               "\r\nConnection: close\r\n\r\n";
+    };
+    const std::string cors = "Access-Control-Allow-Origin: https://friend.example\r\n";
+    // The stream itself, its head, an error of it.
+    RawClient client(served.httpPath());
+    client.send(ask("GET", "/stream.mjpg", "https://friend.example"));
+    ASSERT_TRUE(served.untilViewers(1));
+    const auto picture = served.publish(1000);
+    const auto head = client.readThrough("\r\n\r\n");
+    EXPECT_THAT(head, HasSubstr(cors));
+    EXPECT_THAT(head, HasSubstr("Access-Control-Allow-Credentials: true\r\n"));
+    EXPECT_THAT(head, HasSubstr("Vary: Origin\r\n"));
+    EXPECT_EQ(client.readThrough("\r\n"), "--picam-frame\r\n");
+    EXPECT_TRUE(readPart(client) == content(picture));
+    EXPECT_THAT(answerTo(ask("HEAD", "/stream.mjpg", "https://friend.example")), HasSubstr(cors));
+    const auto error = answerTo(ask("GET", "/stream.mjpg?fps=x", "https://friend.example"));
+    EXPECT_THAT(error, StartsWith("HTTP/1.1 400 "));
+    EXPECT_THAT(error, HasSubstr(cors));
+    // Nobody else, and nothing else.
+    const auto foreign = answerTo(ask("HEAD", "/stream.mjpg", "https://evil.example"));
+    EXPECT_THAT(foreign, Not(HasSubstr("Access-Control")));
+    EXPECT_THAT(foreign, HasSubstr("Vary: Origin\r\n"));
+    EXPECT_THAT(answerTo(ask("GET", "/ticket", "https://friend.example")), Not(HasSubstr("Access-Control")));
 }
 
 TEST_F(HttpServerTest, MultipartStream)
