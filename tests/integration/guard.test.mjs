@@ -65,12 +65,18 @@ describe('the guarded site', () => {
   });
 
   test('answers to its own names only', async () => {
-    for (const Host of ['evil.example', 'picam.evil.example', 'localhost.evil.example', '1.2.3.4.example', '[::1', 'a.local.example']) {
+    for (const Host of ['evil.example', 'picam.evil.example', 'localhost.evil.example', 'camera.box', 'afritz.box', 'evilts.net', 'camera.fritz.box.evil.example', '1.2.3.4.example', '[::1', 'a.local.example']) {
       const { status } = await site.ask('/', { headers: { Host } });
       assert.ok([400, 421].includes(status), `${Host}: ${status}`);
       assert.ok([400, 421].includes((await site.ask('/', { plain: true, headers: { Host } })).status), Host);
     }
-    for (const Host of ['localhost', 'camera', 'camera.local', 'camera.home.arpa', 'camera.LAN', '192.168.1.2:8443', '[fe80::1]', '[::1]:443']) {
+    const refused = await site.ask('/pi.jpg', { auth: null, headers: { Host: 'Garden.example.org:8443' } });
+    assert.equal(refused.status, 421);
+    assert.equal(refused.headers['content-type'], 'text/plain; charset=utf-8');
+    assert.equal(refused.headers['x-content-type-options'], 'nosniff');
+    assert.match(refused.body.toString(), /^picam does not answer to the name garden\.example\.org\..*: picamctl name add garden\.example\.org\n$/);
+    for (const Host of ['camera.fritz.box', 'camera.home', 'camera.localdomain', 'camera.tail1234.ts.net', 'camera.speedport.ip', 'camera.internal',
+      'localhost', 'camera', 'camera.local', 'camera.home.arpa', 'camera.LAN', '192.168.1.2:8443', '[fe80::1]', '[::1]:443']) {
       assert.equal((await site.ask('/', { headers: { Host } })).status, 200, Host);
     }
     await site.change(['name', 'add', 'Garden.example.org']);
@@ -292,6 +298,30 @@ describe('picamctl', () => {
     assert.equal(soon.status, 0, soon.stderr);
     await site.change(['tls', 'renew']);
     assert.ok(new Date((await served()).valid_to) > Date.now() + 700 * 86400e3);
+  });
+
+  test('the site answers to what its self-signed certificate names', async () => {
+    const uname = path.join(site.folder, 'uname/uname');
+    mkdirSync(path.dirname(uname));
+    const named = (name) => {
+      writeFileSync(uname, `#!/bin/sh\necho ${name}\n`, { mode: 0o755 });
+      return { env: { PATH: `${path.dirname(uname)}:${process.env.PATH}` } };
+    };
+    const before = site.picamctl(['name', 'list']).stdout;
+    for (const name of ['camera', 'camera.local']) await site.change(['tls', 'self-signed'], named(name));
+    assert.equal(site.picamctl(['name', 'list']).stdout, before, 'local names need no list');
+    await site.change(['tls', 'self-signed'], named('Camera.foreign.example'));
+    const names = site.openssl(['x509', '-in', etc('tls/self-signed.pem'), '-noout', '-ext', 'subjectAltName']).stdout.match(/(?<=DNS:|IP Address:)[^,\s]+/g);
+    assert.ok(names.includes('Camera.foreign.example') && names.includes('Camera.local') && names.length === 5, `${names}`);
+    for (const name of names) {
+      assert.equal(await statusOf('/', { headers: { Host: /:/.test(name) ? '[::1]' : name } }), 200, name);
+    }
+    // An installation from before, which the next version's setup finds.
+    await site.change(['name', 'del', 'camera.foreign.example']);
+    assert.equal(await statusOf('/', { headers: { Host: 'camera.foreign.example' } }), 421);
+    site.picamctl(['setup']);
+    assert.match(site.picamctl(['name', 'list']).stdout, /^camera\.foreign\.example$/m);
+    await site.change(['tls', 'self-signed']);
   });
 
   test('tls acme: the authority finds what certbot puts there, and the site takes what it gets', async () => {
