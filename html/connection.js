@@ -61,10 +61,10 @@ export class Connection {
   async #connect() {
     const attempt = {};
     this.#attempt = attempt;
-    const ticket = await fetch('/ticket', { cache: 'no-store', signal: AbortSignal.timeout?.(kOpenMs) })
+    const ticket = await fetch('ticket', { cache: 'no-store', signal: AbortSignal.timeout?.(kOpenMs) })
       .then((answer) => (answer.ok ? answer.json() : {})).then((answer) => answer.ticket, () => undefined);
     if (this.#attempt !== attempt) return; // closed meanwhile
-    const url = new URL('/stream', location.href);
+    const url = new URL('stream', location.href);
     url.protocol = url.protocol.replace('http', 'ws');
     const socket = new WebSocket(url, ticket ? ['picam.v1', `picam.ticket.${ticket}`] : ['picam.v1']);
     socket.binaryType = 'arraybuffer';

@@ -1,5 +1,6 @@
 // What both pages share: the message over the picture, keys, saving, full screen. Knows nothing of where pictures come
 // from.
+import { remember, remembered } from './memory.js';
 import { text, translatePage } from './text.js';
 
 export const byId = (id) => document.getElementById(id);
@@ -31,14 +32,13 @@ export function clockTime(date) {
 // The choice of a <select>: from the address, else as remembered, else as given; remembered when changed.
 export function rememberedChoice(id, fallback, changed) {
   const select = byId(id);
-  const remembered = () => { try { return localStorage.getItem(`picam.${id}`); } catch { return null; } };
-  const wanted = new URLSearchParams(location.search).get(id) ?? remembered() ?? fallback;
+  const wanted = new URLSearchParams(location.search).get(id) ?? remembered(id) ?? fallback;
   const number = Number(wanted);
   const value = Number.isFinite(number) && number >= 0 && wanted !== '' ? String(number) : fallback;
   if (![...select.options].some((option) => option.value === value)) select.add(new Option(value, value));
   select.value = value;
   select.addEventListener('change', () => {
-    try { localStorage.setItem(`picam.${id}`, select.value); } catch { /* private mode keeps nothing */ }
+    remember(id, select.value);
     changed(Number(select.value));
   });
   return Number(value);
@@ -48,7 +48,7 @@ export function rememberedChoice(id, fallback, changed) {
 // nothing. With it the page becomes an app where the browser can have one.
 export function wire(actions, keys = {}) {
   translatePage();
-  navigator.serviceWorker?.register('/service-worker.js').catch(() => {}); // only where the site has TLS, or is this machine
+  navigator.serviceWorker?.register('service-worker.js').catch(() => {}); // only where the site has TLS, or is this machine
   for (const [id, { action }] of Object.entries(actions)) byId(id).addEventListener('click', action);
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('select') || (event.key === ' ' && event.target.closest('button, a'))) return;

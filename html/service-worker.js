@@ -1,15 +1,19 @@
 // Keeps the two pages for a device without a network: they open and say so. The network goes first, so nobody sees an
-// old page; a camera's picture, the status or any other address is never touched, and never kept.
-const kCache = 'picam-shell';
-const kShell = ['/', '/stream', '/picam.css', '/icon.svg', '/manifest.webmanifest', '/still.js', '/stream.js', '/controls.js',
-  '/connection.js', '/acknowledger.js', '/painter.js', '/painter-worker.js', '/draw-jpeg.js', '/still-refresher.js', '/text.js', '/view.js'];
+// old page; a camera's picture, the status or any other address is never touched, and never kept. The origin may belong to
+// another site, or have several cameras: what is not in this worker's folder, and others' caches, are left alone.
+const kShell = ['./', 'stream', 'picam.css', 'icon.svg', 'manifest.webmanifest', 'still.js', 'stream.js', 'controls.js',
+  'memory.js', 'connection.js', 'acknowledger.js', 'painter.js', 'painter-worker.js', 'draw-jpeg.js', 'still-refresher.js', 'text.js', 'view.js']
+  .map((name) => new URL(name, location.href).pathname);
+const folder = kShell[0];
+const kCache = `picam-shell ${folder}`;
+const kFormer = folder === '/' ? ['picam-shell'] : []; // as earlier versions called it
 
 self.addEventListener('install', (event) => {
   event.waitUntil(caches.open(kCache).then((cache) => cache.addAll(kShell)).then(() => self.skipWaiting()));
 });
 self.addEventListener('activate', (event) => {
   event.waitUntil(caches.keys()
-    .then((names) => Promise.all(names.filter((name) => name !== kCache).map((name) => caches.delete(name))))
+    .then((names) => Promise.all(names.filter((name) => kFormer.includes(name)).map((name) => caches.delete(name))))
     .then(() => self.clients.claim()));
 });
 self.addEventListener('fetch', (event) => {

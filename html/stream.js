@@ -84,7 +84,7 @@ function fallBack() {
     });
     stills.start();
   };
-  fallback.src = '/stream.mjpg';
+  fallback.src = 'stream.mjpg';
 }
 
 function caption() {

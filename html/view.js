@@ -1,5 +1,7 @@
 // How the picture lies on the stage: turned, mirrored, filling it or whole, zoomed and moved, by keys, buttons, wheel
 // and fingers. Turning, mirroring and filling are remembered. Knows nothing of where pictures come from.
+import { remember, remembered } from './memory.js';
+
 const kMostZoom = 8;
 const kTapZoom = 2.5;
 const kStep = 1.25;
@@ -23,11 +25,11 @@ export class View {
     this.#stage = stage;
     this.#pictures = pictures;
     try {
-      const kept = JSON.parse(localStorage.getItem('picam.view') ?? '{}');
+      const kept = JSON.parse(remembered('view') ?? '{}');
       this.#turn = [90, 180, 270].includes(kept.turn) ? kept.turn : 0;
       this.#mirror = kept.mirror === true;
       this.#fill = kept.fill === true;
-    } catch { /* private mode keeps nothing */ }
+    } catch { /* it is none of ours */ }
     new ResizeObserver(() => this.#apply()).observe(stage);
     stage.addEventListener('wheel', (event) => {
       event.preventDefault();
@@ -65,9 +67,7 @@ export class View {
   #set(change) {
     change();
     this.#apply();
-    try {
-      localStorage.setItem('picam.view', JSON.stringify({ turn: this.#turn, mirror: this.#mirror, fill: this.#fill }));
-    } catch { /* private mode keeps nothing */ }
+    remember('view', JSON.stringify({ turn: this.#turn, mirror: this.#mirror, fill: this.#fill }));
   }
 
   // Zooms so that what lies under the place (the middle without one) stays there.

@@ -42,7 +42,7 @@ describe('StillRefresher', () => {
 
   test('hands a picture on with its time and age', async () => {
     await answered(still());
-    assert.equal(requests[0].target, '/pi.jpg');
+    assert.equal(requests[0].target, 'pi.jpg');
     assert.equal(pictures[0].captured.toISOString(), '2026-01-02T03:04:05.678Z');
     assert.equal(pictures[0].ageMs, 12);
     assert.equal(await pictures[0].blob.text(), 'jpeg');
