@@ -111,7 +111,7 @@ void addExposure(ExifData &data, const Exposure &exposure)
 
 } // namespace
 
-std::vector<std::uint8_t> exifSegment(const Picture &picture)
+std::vector<std::uint8_t> exifSegment(const Picture &picture, const std::string &title)
 {
     const std::unique_ptr<ExifData, DropData> data(exif_data_new());
     if (!data)
@@ -121,6 +121,8 @@ std::vector<std::uint8_t> exifSegment(const Picture &picture)
         add(*data, EXIF_IFD_0, tag);
     addShort(*data, EXIF_IFD_0, EXIF_TAG_YCBCR_POSITIONING, 1); // centred, as JPEG's chroma is
     addShort(*data, EXIF_IFD_0, EXIF_TAG_ORIENTATION, kUpright);
+    if (!title.empty())
+        addText(*data, EXIF_IFD_0, EXIF_TAG_IMAGE_DESCRIPTION, title);
     addText(*data, EXIF_IFD_0, EXIF_TAG_SOFTWARE, "picam " PICAM_VERSION);
     if (auto *bytes = addBytes(*data, EXIF_IFD_EXIF, EXIF_TAG_EXIF_VERSION, EXIF_FORMAT_UNDEFINED, kVersion.size()))
         std::memcpy(bytes, kVersion.data(), kVersion.size());
@@ -170,7 +172,7 @@ std::shared_ptr<const Exif> ExifCache::of(const PicturePtr &picture)
         picture_ = picture;
         exif_.reset();
         if (const std::size_t offset = exifOffset(picture->bytes); offset != 0)
-            exif_ = std::make_shared<const Exif>(Exif{exifSegment(*picture), offset});
+            exif_ = std::make_shared<const Exif>(Exif{exifSegment(*picture, title_), offset});
     }
     return exif_;
 }

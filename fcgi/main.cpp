@@ -46,7 +46,7 @@ Expected<void> serve(const Settings &settings, const sigset_t &signals)
 
     StillCapture capture(settings, *store, *requests, *make_source, giveUp);
     const Stills stills(settings, *store, *requests, capture);
-    ExifCache exifs;
+    ExifCache exifs(settings.camera.title);
     auto server = FcgiServer::create(listen_fd, settings.snapshot.threads, [&](const StillRequest &request) {
         const Expected<Still> still = wantsPicture(request) ? stills.get() : Expected<Still>(Still{});
         if (!still)

@@ -44,6 +44,14 @@ export function rememberedChoice(id, fallback, changed) {
   return Number(value);
 }
 
+// What people call what the camera shows, where they have given it a name (camera.title).
+async function showTitle() {
+  const { title } = await fetch('status', { cache: 'no-store' }).then((answer) => (answer.ok ? answer.json() : {}), () => ({}));
+  if (!title) return;
+  document.title = title;
+  document.querySelector('h1').textContent = title;
+}
+
 // Buttons by id with their key, and keys without a button. The controls are shown only now: without scripts they would do
 // nothing. With it the page becomes an app where the browser can have one.
 export function wire(actions, keys = {}) {
@@ -58,6 +66,7 @@ export function wire(actions, keys = {}) {
     action();
   });
   byId('controls').hidden = false;
+  showTitle();
 }
 
 export function toggleFullscreen() {

@@ -1,9 +1,10 @@
-// Fetches pi.jpg again and again: one request in flight, none while hidden, offline or paused, and one at once when
+// Fetches a still again and again: one request in flight, none while hidden, offline or paused, and one at once when
 // that ends. Hands each new picture on as {blob, captured, ageMs}; a failure as a sentence.
 const kTimeoutMs = 20000; // above the server's own deadline
 const kRetryMs = 2000;
 
 export class StillRefresher {
+  #address;
   #everyMs;
   #onPicture;
   #onFailure;
@@ -12,7 +13,8 @@ export class StillRefresher {
   #request = null;
   #etag = '';
 
-  constructor({ everyMs, onPicture, onFailure }) {
+  constructor({ address = 'pi.jpg', everyMs, onPicture, onFailure }) {
+    this.#address = address;
     this.#everyMs = everyMs;
     this.#onPicture = onPicture;
     this.#onFailure = onFailure;
@@ -45,7 +47,7 @@ export class StillRefresher {
     let wait = kRetryMs;
     try {
       const headers = this.#etag ? { 'If-None-Match': this.#etag } : {};
-      const response = await fetch('pi.jpg', { signal: request.signal, cache: 'no-store', headers });
+      const response = await fetch(this.#address, { signal: request.signal, cache: 'no-store', headers });
       if (response.status === 304) {
         wait = this.#rest(started);
       } else if (response.ok) {

@@ -1,10 +1,10 @@
-// Every sentence of both pages, by language: the browser's first that is here, English else. Another language is
+// Every sentence of the pages, by language: the browser's first that is here, English else. Another language is
 // another table with the same names. `page` replaces the text of the elements with that data-text.
 const en = {
   page: {
     still: 'Still', live: 'Live', every: 'Every', rate: 'At most', everyFrame: 'every frame', minute: '1 min',
     pause: 'Pause', figures: 'Figures', save: 'Save', turn: 'Turn', mirror: 'Mirror', fill: 'Fill', fullscreen: 'Full screen',
-    views: 'Views', stillPicture: 'The camera\'s picture', livePicture: 'The camera\'s live picture',
+    views: 'Views', cameras: 'Cameras', stillPicture: 'The camera\'s picture', livePicture: 'The camera\'s live picture',
     help: 'Keys: space pauses, s saves, f full screen, r turns, m mirrors, c fills, + and - zoom, 0 shows all, arrows move.',
   },
   pause: 'Pause',
@@ -19,6 +19,7 @@ const en = {
   noServer: 'The server does not answer; trying again …',
   fallbackMultipart: 'WebSockets do not get through here: showing the plain stream.',
   fallbackStills: 'The stream does not get through here: showing stills.',
+  states: { idle: 'Idle', starting: 'Starting', streaming: 'Live' },
   captured: (time, age) => `Taken at ${time}, ${age} ago`,
   live: (time) => `Live, ${time}`,
   seconds: (value) => (value < 10 ? `${value.toFixed(1)} s` : `${Math.round(value)} s`),
@@ -31,7 +32,7 @@ const de = {
   page: {
     still: 'Standbild', live: 'Live', every: 'Alle', rate: 'Höchstens', everyFrame: 'jedes Bild', minute: '1 min',
     pause: 'Pause', figures: 'Werte', save: 'Sichern', turn: 'Drehen', mirror: 'Spiegeln', fill: 'Füllen', fullscreen: 'Vollbild',
-    views: 'Ansichten', stillPicture: 'Das Bild der Kamera', livePicture: 'Das Livebild der Kamera',
+    views: 'Ansichten', cameras: 'Kameras', stillPicture: 'Das Bild der Kamera', livePicture: 'Das Livebild der Kamera',
     help: 'Tasten: Leertaste hält an, s sichert, f Vollbild, r dreht, m spiegelt, c füllt, + und - zoomen, 0 zeigt alles, Pfeile verschieben.',
   },
   pause: 'Pause',
@@ -46,6 +47,7 @@ const de = {
   noServer: 'Der Server antwortet nicht; neuer Versuch …',
   fallbackMultipart: 'WebSockets kommen hier nicht durch: einfacher Stream.',
   fallbackStills: 'Der Stream kommt hier nicht durch: Standbilder.',
+  states: { idle: 'Bereit', starting: 'Startet', streaming: 'Live' },
   captured: (time, age) => `Aufgenommen um ${time}, vor ${age}`,
   live: (time) => `Live, ${time}`,
   seconds: (value) => (value < 10 ? `${comma(value, 1)} s` : `${Math.round(value)} s`),

@@ -69,7 +69,7 @@ Expected<void> serve(const Settings &settings)
         return tl::unexpected<Error>(std::move(make_source.error()));
 
     EventLoop loop;
-    Status status(PICAM_VERSION, settings.instance, loop.now());
+    Status status(PICAM_VERSION, settings.instance, loop.now(), settings.camera.title);
     StreamPipeline pipeline(settings, {*make_source, loop, *store, *requests, status, giveUp});
     Hub hub(loop, pipeline, status, hubOptions(settings));
     pipeline.setSink(&hub);

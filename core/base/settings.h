@@ -20,8 +20,9 @@ enum class ColorRangeSetting : std::uint8_t { kAuto, kFull, kLimited };
 
 struct CameraSettings {
     SourceKind source = SourceKind::kAuto;
-    std::string id;   // index or part of the camera's id or model; empty: the first
-    std::string file; // replay: a Y4M file, a JPEG or a folder of JPEGs
+    std::string id;    // index or part of the camera's id or model; empty: the first that no other instance has
+    std::string title; // what people call what it shows; empty: none
+    std::string file;  // replay: a Y4M file, a JPEG or a folder of JPEGs
     Rotation rotation = Rotation::k0;
     bool hflip = false;
     bool vflip = false;

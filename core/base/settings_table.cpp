@@ -259,6 +259,10 @@ std::vector<SettingEntry> makeTable()
                            PICAM_MEMBER(camera.source)));
     table.push_back(text("camera.id", "which camera: its place in the list (0, 1 ...), or a part of its id or model",
                          "a text; empty: the first that no other instance has", isPrintable, PICAM_MEMBER(camera.id)));
+    table.push_back(text(
+        "camera.title", "what people call what it shows, on the pages and in a still's EXIF",
+        "a text of up to 60 bytes; empty: none",
+        [](const std::string &title) { return isPrintable(title) && title.size() <= 60; }, PICAM_MEMBER(camera.title)));
     table.push_back(text("camera.file", "what camera.source = replay shows", "a Y4M file, a JPEG, or a folder of JPEGs",
                          isPrintable, PICAM_MEMBER(camera.file)));
     table.push_back(choice("camera.rotation", "turn the picture clockwise by so many degrees, after the flips",

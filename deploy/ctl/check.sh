@@ -9,10 +9,6 @@ bad() { # bad WHAT REMEDY
     printf 'BAD   %s\n      %s\n' "$1" "$2"
 }
 
-cameras() {
-    cmd_camera list
-}
-
 # What one setting is in force for a camera: setting CAMERA SECTION KEY.
 setting() {
     (
@@ -221,7 +217,7 @@ check_clock() {
 cmd_check() {
     need_root
     local camera
-    for camera in $(cameras); do
+    for camera in $(camera_names); do
         check_settings "$camera"
         check_services "$camera"
         check_sockets "$camera"
@@ -239,7 +235,7 @@ cmd_check() {
 
 cmd_status() {
     local camera unit state
-    for camera in $(cameras); do
+    for camera in $(camera_names); do
         echo "camera $camera"
         for unit in "picam-streamd@$camera.service" "picam-snapshot@$camera.socket" "picam-snapshot@$camera.service"; do
             state="not looked at"

@@ -18,6 +18,7 @@ namespace picam {
 struct StatusValues {
     std::string version;
     std::string instance;
+    std::string title; // camera.title; empty: none
     double uptime_seconds = 0.0;
     CameraStatus camera;
     double camera_state_seconds = 0.0; // since the state was entered
@@ -42,7 +43,7 @@ class Status {
 public:
     using Time = std::chrono::steady_clock::time_point;
 
-    Status(std::string version, std::string instance, Time started);
+    Status(std::string version, std::string instance, Time started, std::string title = {});
 
     void setCamera(const CameraStatus &camera, Time now);
     void cameraStarted();

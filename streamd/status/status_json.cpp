@@ -40,6 +40,7 @@ std::string statusJson(const StatusValues &values)
     viewers["refused"] = values.refused;
     const json status = {{"version", values.version},
                          {"instance", values.instance},
+                         {"title", values.title},
                          {"uptime_seconds", values.uptime_seconds},
                          {"camera", std::move(camera)},
                          {"viewers", std::move(viewers)},

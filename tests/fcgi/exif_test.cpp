@@ -84,6 +84,13 @@ TEST(Exif, SaysWhenWithFractionAndOffset)
     EXPECT_EQ(ReadBack(exifSegment(somePicture())).text(EXIF_IFD_EXIF, EXIF_TAG_OFFSET_TIME), "+00:00");
 }
 
+TEST(Exif, SaysWhatPeopleCallIt)
+{
+    EXPECT_EQ(ReadBack(exifSegment(somePicture(), "Garten, grün")).text(EXIF_IFD_0, EXIF_TAG_IMAGE_DESCRIPTION),
+              "Garten, grün");
+    EXPECT_EQ(ReadBack(exifSegment(somePicture())).text(EXIF_IFD_0, EXIF_TAG_IMAGE_DESCRIPTION), "none");
+}
+
 TEST(Exif, FollowsTheTimeZoneOfTheMachine)
 {
     useTimeZone("XYZ-5:30");

@@ -359,6 +359,29 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 
     const port = await freePort();
     await site.change(['camera', 'add', 'garage', `${port}`]);
     assert.equal(site.picamctl(['camera', 'list']).stdout, 'pi\ngarage\n');
+    // Below its path, with all that a camera has, and the site's password.
+    for (const target of ['/garage/', '/garage/stream', '/garage/picam.css', '/garage/manifest.webmanifest', '/pi/', '/pi/pi.jpg', '/pi/status', '/pi/stream', '/pi/?action=snapshot']) {
+      assert.equal(await statusOf(target), 200, target);
+      assert.equal(await statusOf(target, { auth: null }), 401, target);
+    }
+    for (const target of ['/garage/pi.jpg', '/garage/status', '/garage/?action=snapshot']) assert.equal(await statusOf(target), 503, target); // systemd starts its programs
+    for (const target of ['/garage/x', '/garage/x/pi.jpg', '/garden/', '/garage/overview.html', '/garage/cameras', '/garage/picam-login']) assert.equal(await statusOf(target), 404, target);
+    assert.equal(await statusOf('/garage/', { method: 'POST', auth: null }), 405);
+    const moved = await site.ask('/garage?x=1', { auth: null });
+    assert.equal(moved.status, 301);
+    assert.equal(moved.headers.location, '/garage/?x=1');
+    const viewer = await view(site, { auth: `picam:${site.password}`, target: '/pi/stream' });
+    await waitFor('frames below a path', () => viewer.frames.length > 2);
+    await end(viewer);
+    await end(await view(site, { ticket: await ticketOf(site), target: '/pi/stream' }));
+    // The page of the root is all of them; the first camera's addresses stay.
+    assert.match((await site.ask('/')).body.toString(), /overview\.js/);
+    assert.doesNotMatch((await site.ask('/garage/')).body.toString(), /overview\.js/);
+    assert.equal((await site.ask('/?action=snapshot')).headers['content-type'], 'image/jpeg');
+    const list = await site.ask('/cameras');
+    assert.equal(list.headers['content-type'], 'application/json');
+    assert.deepEqual(JSON.parse(list.body), [{ name: 'pi', title: '', path: 'pi/' }, { name: 'garage', title: '', path: 'garage/' }]);
+    assert.equal(await statusOf('/cameras', { auth: null }), 401);
     const asked = (target, options) => site.ask(target, { port, ...options });
     assert.equal((await asked('/')).status, 200);
     assert.equal((await asked('/', { auth: null })).status, 401);
@@ -366,11 +389,17 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 
     const away = await asked('/pi.jpg'); // its programs are systemd's to start
     assert.equal(away.status, 503);
     assert.equal(away.body.toString(), 'The camera program does not answer; it should be back in a moment.\n');
-    for (const args of [['x', `${site.port}`], ['garage', '1234'], ['pi', '1234'], ['a/b', '1234'], ['x', '0'], ['x', '65536'], ['x', ''], ['', '1234']]) {
+    for (const args of [['x', `${site.port}`], ['garage', '1234'], ['pi', '1234'], ['a/b', '1234'], ['x', '0'], ['x', '65536'], ['stream', ''], ['status', ''], ['cameras', ''], ['picam-x', ''], ['garage', ''], ['', '1234']]) {
       assert.notEqual(site.picamctl(['camera', 'add', ...args], { mayFail: true }).status, 0, args.join(' '));
     }
     await site.change(['camera', 'del', 'garage']);
     await assert.rejects(asked('/'));
+    assert.equal(await statusOf('/garage/'), 404);
+    assert.doesNotMatch((await site.ask('/')).body.toString(), /overview\.js/);
+    assert.deepEqual(JSON.parse((await site.ask('/cameras')).body), [{ name: 'pi', title: '', path: 'pi/' }]);
+    await site.change(['camera', 'add', 'shed']); // without a port
+    assert.equal(await statusOf('/shed/'), 200);
+    await site.change(['camera', 'del', 'shed']);
   });
 
   test('what nginx does not take is undone', async () => {

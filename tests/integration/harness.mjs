@@ -132,14 +132,15 @@ export class Site {
       .replaceAll('listen 80', `listen 127.0.0.1:${this.httpPort}`)
       .replaceAll('http://127.0.0.1/', `http://127.0.0.1:${this.httpPort}/`)
       .replaceAll('listen __PORT__', 'listen 127.0.0.1:__PORT__');
+    writeFileSync(path.join(this.folder, 'picam/locations.conf'), this.locations('/', 'pi'));
     edit(conf, places);
     for (const name of readdirSync(path.join(this.folder, 'picam'))) edit(`picam/${name}`, places);
     edit('nginx.conf', (text) => text.replace('include picam.conf', `include ${conf}`));
     if (this.secure && !this.password) {
       mkdirSync(path.join(this.folder, 'etc'));
       mkdirSync(path.join(this.folder, 'share'));
-      for (const name of ['picamctl', 'check.sh', 'camera-site.conf']) {
-        writeFileSync(path.join(this.folder, 'share', name), places(readFileSync(path.join(top, 'deploy/ctl', name), 'utf8')));
+      for (const name of ['deploy/ctl/picamctl', 'deploy/ctl/cameras.sh', 'deploy/ctl/check.sh', 'deploy/ctl/camera-site.conf', 'nginx/locations.conf.in']) {
+        writeFileSync(path.join(this.folder, 'share', path.basename(name)), places(readFileSync(path.join(top, name), 'utf8')));
       }
       this.password = /picam {2}([a-z0-9]{20})\n/.exec(this.picamctl(['setup']).stdout)[1];
     }
@@ -152,6 +153,11 @@ export class Site {
       answer = await (this.secure ? this.ask('/') : fetch(this.url)).then((r) => r.status, (error) => `${error} ${error.cause ?? ''}`);
       return answer === 200;
     }).catch((error) => { throw new Error(`${error.message}: ${answer}\n${this.nginx.log}`); });
+  }
+
+  // A camera's locations below a path.
+  locations(below, instance) {
+    return readFileSync(path.join(top, 'nginx/locations.conf.in'), 'utf8').replaceAll('@PATH@', below).replaceAll('@INSTANCE@', instance);
   }
 
   // picamctl on this site's own files. Throws when it fails, unless `mayFail`.

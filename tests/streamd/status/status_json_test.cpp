@@ -13,7 +13,7 @@ const Status::Time kStart{1h};
 
 Status fresh()
 {
-    return Status("1.0", "pi", kStart);
+    return Status("1.0", "pi", kStart, "Garden, \"left\"");
 }
 
 TEST(StatusJson, TellsWhatHappened)
@@ -35,6 +35,7 @@ TEST(StatusJson, TellsWhatHappened)
     const auto told = json::parse(statusJson(status.values(kStart + 60s)));
     EXPECT_EQ(told["version"], "1.0");
     EXPECT_EQ(told["instance"], "pi");
+    EXPECT_EQ(told["title"], "Garden, \"left\"");
     EXPECT_EQ(told["uptime_seconds"], 60.0);
     EXPECT_EQ(told["camera"]["state"], "streaming");
     EXPECT_EQ(told["camera"]["state_seconds"], 50.0);

@@ -1,0 +1,101 @@
+# picamctl camera, and what the site has of each camera; read by picamctl.
+# shellcheck shell=bash disable=SC2154
+
+# One camera's locations below a path, which ends in a slash.
+locations() { # PATH CAMERA
+    sed -e "s#@PATH@#$1#g" -e "s#@INSTANCE@#$2#g" "$share/locations.conf.in"
+}
+
+camera_names() {
+    local file
+    echo "$first_camera"
+    for file in "$site"/path-*.conf "$site"/camera-*.conf; do
+        [ ! -f "$file" ] || basename "$file" .conf | cut -d- -f2-
+    done | sort -u | grep -vx "$first_camera" || true
+}
+
+camera_port() { # CAMERA: of a site of its own; empty: it has none
+    sed -n 's/^ *listen \([^ ]*:\)\?\([0-9]*\) ssl;/\2/p' "$site/camera-$1.conf" 2>/dev/null | head -1
+}
+
+write_camera() { # CAMERA PORT, an empty one for none
+    local path=/$1/
+    {
+        printf '# Written by picamctl camera: %s below %s.\n' "$1" "$path"
+        # shellcheck disable=SC2016
+        printf 'location = %s {\n    absolute_redirect off;\n    return 301 %s$is_args$args;\n}\n' "${path%/}" "$path"
+        locations "$path" "$1"
+    } | write "$site/path-$1.conf"
+    [ -n "$2" ] || return 0
+    {
+        sed -e "s#__NAME__#$1#g" -e "s#__PORT__#$2#g" -e "s#/etc/picam#$etc#g" -e '/__LOCATIONS__/,$d' "$share/camera-site.conf"
+        locations / "$1"
+        echo "}"
+    } | write "$site/camera-$1.conf"
+}
+
+# What tells of all of them: the list, and which page is at the root.
+write_cameras() {
+    local name title separator=
+    {
+        echo "["
+        camera_names | while read -r name; do
+            title=$(setting "$name" camera title | sed 's/[\\"]/\\&/g') || true
+            printf '%s  {"name": "%s", "title": "%s", "path": "%s/"}' "$separator" "$name" "$title" "$name"
+            separator=$',\n'
+        done
+        printf '\n]\n'
+    } | write "$site/cameras.json"
+    chmod 644 "$site/cameras.json"
+    rm -f "$site/overview.map"
+    [ "$(camera_names | wc -l)" -eq 1 ] || printf '# Written by picamctl camera: there are several.\n/ overview.html;\n' | write "$site/overview.map"
+    [ ! -f "$site/overview.map" ] || chmod 644 "$site/overview.map"
+}
+
+# A name is an address of the site, too.
+valid_new_camera() { # NAME PORT
+    valid_camera "$1"
+    case $1 in
+    stream | status | ticket | healthz | metrics | cameras | overview | picam*) die "$1 is an address of picam's own" ;;
+    esac
+    ! camera_names | grep -qx -- "$1" || die "$1 is there already"
+    [ -n "$2" ] || return 0
+    if ! [[ $2 =~ ^[1-9][0-9]{0,4}$ ]] || [ "$2" -gt 65535 ]; then
+        die "$2 is no port"
+    fi
+    # nginx would take the configuration, and then keep the old one without a word.
+    ! (exec 3<>"/dev/tcp/127.0.0.1/$2") 2>/dev/null || die "something listens at port $2 already"
+}
+
+cmd_camera() {
+    local what=${1:-} name=${2:-} port=${3:-}
+    case $what in
+    list)
+        camera_names
+        return
+        ;;
+    add)
+        valid_new_camera "$name" "$port"
+        begin
+        write_camera "$name" "$port"
+        write_cameras
+        commit
+        [ ! -d /run/systemd/system ] || systemctl --quiet enable --now "picam@$name.target"
+        echo "It is at /$name/${port:+ and at port $port}. Its settings beside picam.conf go to $etc/$name.env, as PICAM_CAMERA_ID=1 and PICAM_CAMERA_TITLE."
+        ;;
+    del)
+        valid_camera "$name"
+        camera_names | grep -qx -- "$name" || die "there is no camera $name"
+        begin
+        rm -f "$site/camera-$name.conf" "$site/path-$name.conf"
+        write_cameras
+        commit
+        if [ -d /run/systemd/system ]; then
+            systemctl --quiet disable --now "picam@$name.target"
+            systemctl stop "picam-streamd@$name.service" "picam-snapshot@$name.socket" "picam-snapshot@$name.service"
+        fi
+        rm -f "/run/picam/$name".{lock,frames,camera,snapshot.sock} # systemd leaves its socket there
+        ;;
+    *) die "camera add NAME [PORT], camera del NAME or camera list" ;;
+    esac
+}
