@@ -248,13 +248,14 @@ void LibcameraSession::stop()
     camera_.reset();
 }
 
-void LibcameraSession::finish()
+bool LibcameraSession::finish()
 {
     if (!acquired_)
-        return;
+        return false;
     freeRequests();
     acquired_ = false;
     camera_.reset();
+    return true;
 }
 
 void LibcameraSession::freeRequests()

@@ -33,7 +33,8 @@ public:
     void stop();
     // To be called when the camera manager has stopped. A camera that was unplugged keeps the requests that were
     // queued, and libcamera's thread may still touch them: until then they live, with their buffers and the camera.
-    void finish();
+    // True where there was such a camera: it is deleted in that thread, when the manager is started again.
+    [[nodiscard]] bool finish();
 
 private:
     using Clock = std::chrono::steady_clock;

@@ -117,8 +117,10 @@ void LibcameraSource::stopNow()
     }
     if (manager_)
         manager_->stop();
-    if (session_)
-        session_->finish();
+    // Whoever drops the last reference of a camera only posts its deletion to the manager's thread. A second start and
+    // stop runs it: else each unplugging would leave two descriptors open, and a device's number taken.
+    if (session_ && session_->finish() && manager_ && manager_->start() == 0)
+        manager_->stop();
     session_.reset();
     manager_.reset();
 }
