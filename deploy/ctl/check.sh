@@ -18,7 +18,7 @@ setting() {
         picam-streamd --instance "$1" --print-config
     ) 2>/dev/null | awk -v section="[$2]" -v key="$3" '
         /^\[/ {inside = $1 == section}
-        inside && $1 == key {sub(/^[^=]*= */, ""); sub(/ *#.*/, ""); gsub(/"/, ""); print; exit}'
+        inside && $1 == key {sub(/^[^=]*= */, ""); sub(/ *#.*/, ""); gsub(/"/, ""); print}'
 }
 
 check_settings() { # CAMERA
@@ -60,7 +60,7 @@ check_sockets() { # CAMERA
 
 check_camera() { # CAMERA
     local source lock=/run/picam/$1.lock listed
-    source=$(setting "$1" camera source)
+    source=$(setting "$1" camera source) || return 0 # bad settings: check_settings has said it
     case $source in
     pattern | replay)
         note "$1: camera.source is $source: no camera is used"
@@ -216,20 +216,16 @@ check_clock() {
 
 cmd_check() {
     need_root
-    local camera
+    local camera check
+    # A check that fails itself keeps no other from being made.
     for camera in $(camera_names); do
-        check_settings "$camera"
-        check_services "$camera"
-        check_sockets "$camera"
-        check_camera "$camera"
+        for check in settings services sockets camera; do
+            "check_$check" "$camera" || true
+        done
     done
-    check_devices || true
-    check_permissions
-    check_nginx
-    check_site
-    check_certificate
-    check_disk
-    check_clock
+    for check in devices permissions nginx site certificate disk clock; do
+        "check_$check" || true
+    done
     [ -z "$bad_found" ] || exit 1
 }
 
