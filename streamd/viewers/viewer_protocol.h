@@ -1,7 +1,7 @@
 // picam.v1's text messages, as JSON. Pure functions, no state.
 //
 // From the server (µs are microseconds since the epoch, by the server's wall clock):
-//   {"type":"hello","version":"0.1.0","instance":"pi","size":{"width":640,"height":480},"fps":30.0,"ack_batch":4}
+//   {"type":"hello","version":"0.2.0","instance":"pi","size":{"width":640,"height":480},"fps":30.0,"ack_batch":4}
 //       first message; size and fps are what the stream is configured for; ack_batch: the most that `batch` may be
 //   {"type":"state","state":"starting"}
 //   {"type":"state","state":"streaming","source":"imx708","size":{"width":640,"height":480},"fps":30.0}
