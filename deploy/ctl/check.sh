@@ -9,21 +9,37 @@ bad() { # bad WHAT REMEDY
     printf 'BAD   %s\n      %s\n' "$1" "$2"
 }
 
+# Runs a command as a camera's units do, with the variables of its file and none of ours: as_camera CAMERA COMMAND…. systemd
+# reads that file, not a shell: a value may hold spaces, and nothing in it is a command.
+as_camera() {
+    local camera=$1 line value variables=()
+    shift
+    while IFS= read -r line || [ -n "$line" ]; do
+        [[ $line =~ ^[[:space:]]*([A-Za-z_][A-Za-z0-9_]*)[[:space:]]*=[[:space:]]*(.*[^[:space:]])?[[:space:]]*$ ]] || continue
+        value=${BASH_REMATCH[2]}
+        case $value in
+        \'*\' | \"*\") value=${value:1:-1} ;;
+        esac
+        variables+=("${BASH_REMATCH[1]}=$value")
+    done < <(cat "$etc/$camera.env" 2>/dev/null)
+    env -i PATH="$PATH" "${variables[@]}" "$@"
+}
+
 # What one setting is in force for a camera: setting CAMERA SECTION KEY.
 setting() {
-    (
-        set -a
-        # shellcheck source=/dev/null
-        [ ! -r "$etc/$1.env" ] || . "$etc/$1.env"
-        picam-streamd --instance "$1" --print-config
-    ) 2>/dev/null | awk -v section="[$2]" -v key="$3" '
+    as_camera "$1" picam-streamd --instance "$1" --print-config 2>/dev/null | awk -v section="[$2]" -v key="$3" '
         /^\[/ {inside = $1 == section}
-        inside && $1 == key {sub(/^[^=]*= */, ""); sub(/ *#.*/, ""); gsub(/"/, ""); print}'
+        inside && $1 == key {
+            sub(/^[^=]*= */, "")
+            sub(/ *#[^"#]*$/, "")
+            if (sub(/^"/, "")) {sub(/"$/, ""); gsub(/\\"/, "\""); gsub(/\\\\/, "\\")}
+            print
+        }'
 }
 
 check_settings() { # CAMERA
     local said
-    if said=$(picam-streamd --instance "$1" --print-config 2>&1 >/dev/null); then
+    if said=$(as_camera "$1" picam-streamd --instance "$1" --print-config 2>&1 >/dev/null); then
         good "$1: the settings"
     else
         bad "$1: the settings: $said" "mend $etc/picam.conf or $etc/$1.env; man picam.conf has what each takes"
@@ -72,7 +88,7 @@ check_camera() { # CAMERA
         return
     fi
     good "$1: the camera's lock is free"
-    if listed=$(setpriv --reuid picam --regid picam --groups video,kvm --no-new-privs \
+    if listed=$(as_camera "$1" setpriv --reuid picam --regid picam --groups video,kvm --no-new-privs \
         picam-streamd --instance "$1" --list-cameras 2>/dev/null); then
         good "$1: a camera: $(head -1 <<<"$listed")"
     else
@@ -152,10 +168,13 @@ check_nginx() {
     fi
     # A viewer takes two of them: its own connection and the one to streamd.
     connections=$(sed -n 's/^[[:space:]]*worker_connections[[:space:]]*\([0-9]*\);.*/\1/p' /etc/nginx/nginx.conf | head -1)
-    local viewers
-    viewers=$(setting pi stream max_viewers)
-    if [ -n "$connections" ] && [ -n "$viewers" ] && [ "$connections" -lt $((2 * viewers + 100)) ]; then
-        bad "nginx takes $connections connections, too few for stream.max_viewers = $viewers" \
+    local camera most viewers=0
+    for camera in $(camera_names); do
+        most=$(setting "$camera" stream max_viewers)
+        viewers=$((viewers + ${most:-0}))
+    done
+    if [ -n "$connections" ] && [ "$connections" -lt $((2 * viewers + 100)) ]; then
+        bad "nginx takes $connections connections, too few for stream.max_viewers, $viewers in all" \
             "set worker_connections in /etc/nginx/nginx.conf to $((2 * viewers + 100)) or more"
     fi
     if is_open; then note "the site asks for no password (picamctl close undoes this)"; else good "a password is asked for"; fi
