@@ -1,11 +1,11 @@
 // The site as the package installs it: TLS, passwords, tickets, limits, and every refusal, through nginx.
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, readdirSync, writeFileSync, appendFileSync, existsSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync, appendFileSync, existsSync, statSync } from 'node:fs';
 import https from 'node:https';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { end, ticketOf, view } from './guarded-viewer.mjs';
-import { Site, freePort, waitFor } from './harness.mjs';
+import { programs, Site, top, Viewer, freePort, waitFor } from './harness.mjs';
 
 const kTargets = ['/', '/index.html', '/?action=snapshot', '/?action=stream', '/stream', '/stream.html', '/pi.jpg', '/stream.mjpg',
   '/status', '/ticket', '/healthz', '/picam.css', '/stream.js', '/icon.svg', '/manifest.webmanifest', '/service-worker.js'];
@@ -161,6 +161,47 @@ describe('long headers', () => {
   });
 });
 
+describe('behind a proxy', () => {
+  // The proxy and the file that picamctl(8) shows.
+  const [proxy, addresses] = readFileSync(path.join(top, 'deploy/man/picamctl.8'), 'utf8').split('.nf\n.RS\n').slice(1)
+    .map((text) => text.split('.RE')[0].replaceAll('\\-', '-'));
+  for (const scheme of ['https', 'http']) {
+    test(`over ${scheme}, all is as without, and the limits know who asks`, async () => {
+      const site = await Site.start([], { secure: true });
+      try {
+        if (scheme === 'http') await site.change(['http', 'serve']);
+        const port = await freePort();
+        const name = 'cam.example.org';
+        appendFileSync(path.join(site.folder, 'picam-site.conf'), addresses.replace('192.0.2.1', '127.0.0.2') + proxy
+          .replace('listen 443 ssl;', `listen 127.0.0.1:${port}; proxy_bind 127.0.0.2;`)
+          .replace('https://192.0.2.2', `${scheme}://127.0.0.1:${scheme === 'https' ? site.port : site.httpPort}`));
+        await site.change(['name', 'add', name]);
+        const headers = { Host: name };
+        const through = (target, options) => site.ask(target, { plain: true, port, headers, ...options });
+        for (const target of ['/', '/pi.jpg', '/stream', '/status', '/ticket', '/?action=snapshot']) {
+          assert.equal((await through(target)).status, 200, target);
+          assert.equal((await through(target, { auth: null })).status, 401, target);
+        }
+        const stream = await through('/stream.mjpg', { method: 'HEAD' });
+        assert.equal(stream.status, 200);
+        const url = `http://127.0.0.1:${port}`;
+        const viewer = new Viewer({ url }, { protocols: ['picam.v1'],
+          headers: { ...headers, Origin: `https://${name}`, Authorization: `Basic ${Buffer.from(`picam:${site.password}`).toString('base64')}` } });
+        await viewer.waitFrames(3);
+        await viewer.close();
+        // A guesser is the client, who has used its tries up, and not the proxy.
+        const statuses = [];
+        for (let i = 0; i < 12; i += 1) statuses.push((await through('/pi.jpg', { auth: `picam:guess-${i}` })).status);
+        assert.ok(statuses.includes(429), `${statuses}`);
+        assert.equal((await site.ask('/pi.jpg', { auth: 'picam:another-guess' })).status, 429);
+        assert.equal((await through('/pi.jpg')).status, 200);
+      } finally {
+        await site.stop();
+      }
+    });
+  }
+});
+
 describe('limits', () => {
   test('one address cannot ask without end', async () => {
     const site = await Site.start([], { secure: true });
@@ -169,6 +210,35 @@ describe('limits', () => {
       const statuses = new Set(answers.map((answer) => answer.status));
       assert.deepEqual([...statuses].sort(), [200, 429]);
       assert.equal(answers.find(({ status }) => status === 429).body.toString(), 'Too many requests from this address; try again in a moment.\n');
+    } finally {
+      await site.stop();
+    }
+  });
+});
+
+describe('addresses', () => {
+  test('of IPv6 the first half is one for the limits, however nginx writes it', async () => {
+    const site = await Site.start([], { secure: true });
+    try {
+      const port = await freePort();
+      appendFileSync(path.join(site.folder, 'picam-site.conf'), `server {\n listen 127.0.0.1:${port};\n set_real_ip_from 127.0.0.1;\n ` +
+        'real_ip_header X-Address;\n return 200 "$remote_addr $picam_address";\n}\n');
+      await site.change(['close']);
+      const group = async (address) => {
+        const answer = await site.ask('/', { plain: true, port, headers: { 'X-Address': address } });
+        return answer.body.toString().split(' ');
+      };
+      const spellings = new Set();
+      // Every pattern of zero groups, but what nginx takes for an IPv4 address.
+      for (let zeros = 0; zeros < 256; zeros += 1) {
+        const groups = Array.from({ length: 8 }, (_, i) => (zeros & 1 << i ? '0' : `${i + 1}a`));
+        if (groups.slice(0, 6).every((g) => g === '0')) continue;
+        const [written, network] = await group(groups.join(':'));
+        assert.equal(network, groups.slice(0, 4).join(':'), written);
+        spellings.add(written.replaceAll(/[0-9]a/g, 'x'));
+      }
+      assert.ok(spellings.size > 200, `${spellings.size}`);
+      for (const address of ['192.0.2.1', '::ffff:192.0.2.1', '::ffff:192.0.2.2']) assert.deepEqual(await group(address), [address, address]);
     } finally {
       await site.stop();
     }
@@ -203,7 +273,9 @@ describe('picamctl', () => {
   const statusOf = async (target, options) => (await site.ask(target, options)).status;
 
   test('setup keeps what is there, and the first password is root\'s', () => {
-    assert.equal(readFileSync(etc('first-password'), 'utf8'), `${site.password}\n`);
+    assert.match(readFileSync(etc('first-password'), 'utf8'), /^[a-z0-9]{20}\n$/);
+    assert.ok(site.said.includes(etc('first-password')), 'it says where it is');
+    assert.ok(!site.said.includes(site.password), 'and not what it is, into a log that others read');
     assert.equal(statSync(etc('first-password')).mode & 0o777, 0o600);
     assert.equal(statSync(etc('users')).mode & 0o777, 0o640);
     assert.equal(statSync(etc('tls/self-signed.key')).mode & 0o777, 0o600);
@@ -263,6 +335,27 @@ describe('picamctl', () => {
     assert.equal(await header(), 'max-age=31536000');
     await site.change(['hsts', 'off']);
     assert.equal(await header(), undefined);
+  });
+
+  test('check sees the settings that are in force, with what the camera\'s own file says', async () => {
+    const env = { PATH: `${path.dirname(programs.streamd)}:${process.env.PATH}` };
+    const check = (text) => {
+      writeFileSync(etc('pi.env'), text);
+      const { stdout } = site.picamctl(['check'], { mayFail: true, env });
+      return stdout.split('\n').filter((line) => / pi: (the settings|camera\.source|a camera|no camera)/.test(line)).join('\n');
+    };
+    const trace = path.join(site.folder, 'trace');
+    assert.match(check('PICAM_CAMERA_SOURCE=pattern\n'), /^ok +pi: the settings\nnote +pi: camera\.source is pattern/);
+    assert.match(check('PICAM_CAMERA_SOURCE=pattren\n'), /^BAD +pi: the settings: .*pattren/);
+    assert.match(check('PICAM_STREAM_FPS=900\n'), /^BAD +pi: the settings: .*900/);
+    assert.match(check('PICAM_NONSENSE=1\n'), /^BAD +pi: the settings: .*PICAM_NONSENSE/);
+    // As systemd reads it: no shell, spaces, quotes, comments, no end of the last line.
+    for (const text of [`# a comment\n; another\nPICAM_CAMERA_ID=HD Webcam $(touch ${trace}) \`touch ${trace}\`; touch ${trace}\nPICAM_CAMERA_SOURCE = x\nPICAM_CAMERA_SOURCE=pattern`,
+      ' PICAM_CAMERA_SOURCE="pattern" \n', "PICAM_CAMERA_SOURCE='replay'\nPICAM_CAMERA_FILE=\"/a folder/x.y4m\"\nnonsense\n"]) {
+      assert.match(check(text), /^ok +pi: the settings\nnote +pi: camera\.source is (pattern|replay)/, text);
+    }
+    assert.ok(!existsSync(trace), 'it is no shell\'s');
+    rmSync(etc('pi.env'));
   });
 
   test('tls files, self-signed and renew', async () => {

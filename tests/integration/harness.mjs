@@ -142,7 +142,8 @@ export class Site {
       for (const name of ['deploy/ctl/picamctl', 'deploy/ctl/cameras.sh', 'deploy/ctl/check.sh', 'deploy/ctl/camera-site.conf', 'nginx/locations.conf.in']) {
         writeFileSync(path.join(this.folder, 'share', path.basename(name)), places(readFileSync(path.join(top, name), 'utf8')));
       }
-      this.password = /picam {2}([a-z0-9]{20})\n/.exec(this.picamctl(['setup']).stdout)[1];
+      this.said = this.picamctl(['setup']).stdout;
+      this.password = readFileSync(path.join(this.folder, 'etc/first-password'), 'utf8').trim();
     }
     // The sockets are for their owner and its group; here nginx's workers are the same user as the programs.
     edit('nginx.conf', (text) => (process.getuid() === 0 ? `user root;\n${text}` : text));
