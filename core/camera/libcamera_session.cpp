@@ -227,8 +227,11 @@ void LibcameraSession::stop()
     pace_wake_.notify_all();
     if (pacer_.joinable())
         pacer_.join();
-    if (!acquired_)
+    if (!acquired_) {
+        freeRequests();
+        camera_.reset();
         return;
+    }
     camera_->stop(); // hands out the cancelled requests in this call: no mutex may be held
     bool all_back = false;
     {

@@ -46,6 +46,7 @@ public:
 
 private:
     [[nodiscard]] Expected<void> startManager();
+    [[nodiscard]] Expected<std::shared_ptr<libcamera::Camera>> chooseCamera(FrameSink &sink);
     void onCameraAdded(std::shared_ptr<libcamera::Camera> camera);
     void stopNow();
 
@@ -82,26 +83,34 @@ void LibcameraSource::onCameraAdded(std::shared_ptr<libcamera::Camera> /*camera*
         sink->onCameraAdded();
 }
 
+Expected<std::shared_ptr<libcamera::Camera>> LibcameraSource::chooseCamera(FrameSink &sink)
+{
+    const unsigned added = added_;
+    const auto cameras = manager_->cameras();
+    const auto chosen = claim_->choose(namesOf(cameras));
+    if (chosen)
+        return cameras[*chosen];
+    if (chosen.error().kind == ErrorKind::kNoCamera) {
+        waiting_ = &sink;
+        if (added_ != added) // it came meanwhile
+            sink.onCameraAdded();
+    }
+    return tl::unexpected<Error>(chosen.error());
+}
+
 Expected<SourceInfo> LibcameraSource::start(const SourceRequest &request, FrameSink &sink)
 {
     if (auto done = startManager(); !done)
         return tl::unexpected<Error>(std::move(done.error()));
-    const unsigned added = added_;
-    const auto cameras = manager_->cameras();
-    const auto chosen = claim_->choose(namesOf(cameras));
-    if (!chosen) {
-        if (chosen.error().kind == ErrorKind::kNoCamera) {
-            waiting_ = &sink;
-            if (added_ != added) // it came meanwhile
-                sink.onCameraAdded();
-        } else {
+    auto camera = chooseCamera(sink);
+    if (!camera) {
+        if (waiting_ == nullptr)
             stopNow();
-        }
-        return tl::unexpected<Error>(chosen.error());
+        return tl::unexpected<Error>(std::move(camera.error()));
     }
-    const auto &camera = cameras[*chosen];
-    const std::string model = modelOf(*camera);
-    session_ = std::make_shared<LibcameraSession>(camera, model, sink);
+    std::string model = modelOf(**camera);
+    // The session has the only reference that is left: no camera may outlive the manager.
+    session_ = std::make_shared<LibcameraSession>(std::move(*camera), std::move(model), sink);
     auto info = session_->start(request, settings_.color_range);
     if (!info)
         stopNow();

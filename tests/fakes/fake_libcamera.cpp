@@ -39,6 +39,7 @@ Host &host()
 
 std::atomic<long> completed_requests{0};
 std::atomic<int> running_managers{0};
+std::atomic<int> living_cameras{0};
 
 bool takeOne(int &count)
 {
@@ -186,6 +187,7 @@ public:
     void remove(const std::string &id);
 
     std::thread thread_;
+    std::atomic<std::thread::id> thread_id_;
     std::mutex mutex_;
     std::condition_variable changed_;
     std::deque<std::function<void()>> posted_;
@@ -198,15 +200,27 @@ Camera::Camera(std::unique_ptr<Private> d, const std::string &id, const std::set
     : Extensible(std::move(d))
 {
     _d()->id_ = id;
+    ++living_cameras;
 }
 
-Camera::~Camera() = default;
+Camera::~Camera()
+{
+    --living_cameras;
+}
 
 std::shared_ptr<Camera> Camera::create(std::unique_ptr<Private> d, const std::string &id,
                                        const std::set<Stream *> &streams)
 {
+    // In the manager's thread, whoever drops the last reference; a message that finds no thread waits for one.
     struct Deleter {
-        void operator()(Camera *camera) const { delete camera; }
+        void operator()(Camera *camera) const
+        {
+            CameraManager::Private *manager = camera->_d()->manager_;
+            if (std::this_thread::get_id() == manager->thread_id_)
+                delete camera;
+            else
+                manager->post([camera] { delete camera; });
+        }
     };
     return {new Camera(std::move(d), id, streams), Deleter()};
 }
@@ -341,6 +355,7 @@ void Camera::Private::disconnect()
 
 void CameraManager::Private::run()
 {
+    thread_id_ = std::this_thread::get_id();
     std::unique_lock lock(mutex_);
     while (!ends_) {
         changed_.wait_for(lock, std::chrono::microseconds(300));
@@ -358,6 +373,12 @@ void CameraManager::Private::run()
         }
         lock.lock();
     }
+    lock.unlock();
+    all_.clear();
+    const auto listed = [this] {
+        const std::lock_guard cleared(mutex_);
+        return std::exchange(listed_, {});
+    }();
 }
 
 void CameraManager::Private::post(std::function<void()> what)
@@ -420,11 +441,14 @@ CameraManager::~CameraManager()
 {
     stop();
     --running_managers;
+    if (living_cameras > 0)
+        std::abort(); // as libcamera's own end, where its deletion meets a manager that is gone
 }
 
 int CameraManager::start()
 {
     Private *manager = _d();
+    manager->ends_ = false;
     manager->thread_ = std::thread([manager] { manager->run(); });
     std::vector<std::string> plugged;
     {
@@ -452,8 +476,6 @@ void CameraManager::stop()
     manager->changed_.notify_all();
     if (manager->thread_.joinable())
         manager->thread_.join();
-    manager->all_.clear();
-    manager->listed_.clear();
 }
 
 std::vector<std::shared_ptr<Camera>> CameraManager::cameras() const
