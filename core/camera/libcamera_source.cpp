@@ -18,6 +18,7 @@ std::string modelOf(const libcamera::Camera &camera)
 std::vector<CameraName> namesOf(const std::vector<std::shared_ptr<libcamera::Camera>> &cameras)
 {
     std::vector<CameraName> names;
+    names.reserve(cameras.size());
     for (const auto &camera : cameras)
         names.push_back({camera->id(), modelOf(*camera)});
     return names;

@@ -29,6 +29,7 @@ struct Host {
     libcamera::CameraManager::Private *manager = nullptr; // the one that runs
     int refused = 0;
     int cancelled = 0;
+    int busy = 0;
 };
 
 Host &host()
@@ -232,6 +233,8 @@ const std::string &Camera::id() const
 
 int Camera::acquire()
 {
+    if (takeOne(host().busy))
+        return -EBUSY;
     const std::lock_guard lock(_d()->mutex_);
     if (!_d()->connected_)
         return -ENODEV;
@@ -553,6 +556,12 @@ void cancelRequests(int count)
 {
     const std::lock_guard lock(host().mutex);
     host().cancelled = count;
+}
+
+void refuseAcquiring(int count)
+{
+    const std::lock_guard lock(host().mutex);
+    host().busy = count;
 }
 
 long completed()

@@ -16,6 +16,8 @@ void unplugAll();
 // The next so many requests are not taken (queueRequest()), or come back cancelled.
 void refuseRequests(int count);
 void cancelRequests(int count);
+// The next so many acquire() find the camera with another program.
+void refuseAcquiring(int count);
 
 // Requests that managers' threads have completed so far, in all.
 [[nodiscard]] long completed();

@@ -97,6 +97,26 @@ TEST_F(LibcameraSourceTest, OneThatIsStoppedTellsOfNoCamera)
     EXPECT_EQ(fake::managers(), 0);
 }
 
+// The tests' libcamera ends the process where a camera outlives its manager.
+TEST_F(LibcameraSourceTest, AStartThatFailsLeavesNoCamera)
+{
+    fake::plugIn(kWebcam);
+    SourceRequest request = anySize();
+    request.size = {998, 776};
+    request.exact_size = true;
+    const auto unsupported = source_->start(request, sink_);
+    ASSERT_FALSE(unsupported);
+    EXPECT_EQ(unsupported.error().kind, ErrorKind::kUnsupported);
+    EXPECT_EQ(fake::managers(), 0);
+
+    fake::refuseAcquiring(1);
+    const auto busy = start();
+    ASSERT_FALSE(busy);
+    EXPECT_EQ(busy.error().kind, ErrorKind::kCameraBusy);
+    EXPECT_EQ(fake::managers(), 0);
+    ASSERT_TRUE(start()) << "it is free again";
+}
+
 TEST_F(LibcameraSourceTest, ACameraThatIsUnpluggedIsReportedAndComesBack)
 {
     fake::plugIn(kWebcam);
