@@ -52,7 +52,7 @@ grep -q "picam is at http://127.0.0.1:$number/ (" "$work/log" || fail "another a
 grep -q "^Only this machine can look" "$work/log" || fail "no word on who can look"
 curl -fs -o "$work/still.jpg" "http://127.0.0.1:$number/pi.jpg" || fail "no still"
 [ "$(head -c2 "$work/still.jpg" | od -An -tx1 | tr -d ' ')" = ffd8 ] || fail "the still is no JPEG"
-curl -fs "http://127.0.0.1:$number/" | grep -q picam || fail "no page"
+curl -fs "http://127.0.0.1:$number/" | grep picam >/dev/null || fail "no page"
 
 "$top/deploy/run" --port "$number" --camera.source pattern >"$work/second" 2>&1 && fail "a port in use was no error"
 grep -q "in use\|did not start" "$work/second" || { cp "$work/second" "$work/log"; fail "no sentence about the port"; }

@@ -6,6 +6,7 @@ locations() { # PATH CAMERA
     sed -e "s#@PATH@#$1#g" -e "s#@INSTANCE@#$2#g" "$share/locations.conf.in"
 }
 
+# Whoever looks for a line of this reads all of it: what ends early ends the writer too (pipefail).
 camera_names() {
     local file
     echo "$first_camera"
@@ -18,12 +19,19 @@ camera_port() { # CAMERA: of a site of its own; empty: it has none
     sed -n 's/^ *listen \([^ ]*:\)\?\([0-9]*\) ssl;/\2/p' "$site/camera-$1.conf" 2>/dev/null | head -1
 }
 
+# From the folder's name without the slash at its end: by a relative address, for a proxy may have taken the path's beginning
+# away.
+redirect_to_folder() { # PATH
+    local name=${1%/}
+    # shellcheck disable=SC2016
+    printf 'location = %s {\n    return 301 %s/$is_args$args;\n}\n' "$name" "${name##*/}"
+}
+
 write_camera() { # CAMERA PORT, an empty one for none
     local path=/$1/
     {
         printf '# Written by picamctl camera: %s below %s.\n' "$1" "$path"
-        # shellcheck disable=SC2016
-        printf 'location = %s {\n    absolute_redirect off;\n    return 301 %s$is_args$args;\n}\n' "${path%/}" "$path"
+        redirect_to_folder "$path"
         locations "$path" "$1"
     } | write "$site/path-$1.conf"
     [ -n "$2" ] || return 0
@@ -58,7 +66,7 @@ valid_new_camera() { # NAME PORT
     case $1 in
     stream | status | ticket | healthz | metrics | cameras | overview | picam*) die "$1 is an address of picam's own" ;;
     esac
-    ! camera_names | grep -qx -- "$1" || die "$1 is there already"
+    ! camera_names | grep -x -- "$1" >/dev/null || die "$1 is there already"
     [ -n "$2" ] || return 0
     if ! [[ $2 =~ ^[1-9][0-9]{0,4}$ ]] || [ "$2" -gt 65535 ]; then
         die "$2 is no port"
@@ -85,7 +93,8 @@ cmd_camera() {
         ;;
     del)
         valid_camera "$name"
-        camera_names | grep -qx -- "$name" || die "there is no camera $name"
+        camera_names | grep -x -- "$name" >/dev/null || die "there is no camera $name"
+        ! mounts | grep " $name " >/dev/null || die "$name is mounted in another site: picamctl mount list"
         begin
         rm -f "$site/camera-$name.conf" "$site/path-$name.conf"
         write_cameras

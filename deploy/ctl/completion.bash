@@ -2,10 +2,11 @@
 _picamctl() {
     local word=${COMP_WORDS[COMP_CWORD]} words=
     case $COMP_CWORD in
-    1) words="passwd user open close http tls hsts name camera check status" ;;
+    1) words="passwd user open close http tls hsts name camera mount proxy check status" ;;
     2)
         case ${COMP_WORDS[1]} in
-        user | name | camera) words="add del list" ;;
+        user | name | camera | proxy) words="add del list" ;;
+        mount) words="del list" ;;
         http) words="serve redirect" ;;
         tls) words="self-signed files acme renew" ;;
         hsts) words="on off" ;;
@@ -17,6 +18,9 @@ _picamctl() {
         user-del) words=$(picamctl user list 2>/dev/null) ;;
         name-del) words=$(picamctl name list 2>/dev/null) ;;
         camera-del) words=$(picamctl camera list 2>/dev/null | sed 1d) ;;
+        proxy-del) words=$(picamctl proxy list 2>/dev/null) ;;
+        mount-del) words=$(picamctl mount list 2>/dev/null | cut -d' ' -f1) ;;
+        mount-*) words="$(picamctl camera list 2>/dev/null) --no-password" ;;
         tls-files) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
         esac
         ;;

@@ -462,7 +462,7 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 
     assert.equal(await statusOf('/garage/', { method: 'POST', auth: null }), 405);
     const moved = await site.ask('/garage?x=1', { auth: null });
     assert.equal(moved.status, 301);
-    assert.equal(moved.headers.location, '/garage/?x=1');
+    assert.equal(moved.headers.location, 'garage/?x=1');
     const viewer = await view(site, { auth: `picam:${site.password}`, target: '/pi/stream' });
     await waitFor('frames below a path', () => viewer.frames.length > 2);
     await end(viewer);
@@ -503,7 +503,7 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 
     const good = readFileSync(conf, 'utf8');
     appendFileSync(conf, 'nonsense;\n');
     for (const args of [['open'], ['http', 'serve'], ['hsts', 'on'], ['name', 'add', 'x.example'], ['tls', 'self-signed'], ['passwd'],
-      ['user', 'add', 'bob'], ['camera', 'add', 'garage', '8443']]) {
+      ['user', 'add', 'bob'], ['camera', 'add', 'garage', '8443'], ['mount', '/cam/'], ['proxy', 'add', '192.0.2.1']]) {
       const { status, stderr } = site.picamctl(args, { input: 'long-enough-one\n', mayFail: true });
       assert.equal(status, 1, args.join(' '));
       assert.match(stderr, /unknown directive "nonsense"[^]*nothing was changed/);

@@ -139,7 +139,7 @@ export class Site {
     if (this.secure && !this.password) {
       mkdirSync(path.join(this.folder, 'etc'));
       mkdirSync(path.join(this.folder, 'share'));
-      for (const name of ['deploy/ctl/picamctl', 'deploy/ctl/cameras.sh', 'deploy/ctl/check.sh', 'deploy/ctl/camera-site.conf', 'nginx/locations.conf.in']) {
+      for (const name of ['deploy/ctl/picamctl', 'deploy/ctl/cameras.sh', 'deploy/ctl/check.sh', 'deploy/ctl/mounts.sh', 'deploy/ctl/camera-site.conf', 'nginx/locations.conf.in']) {
         writeFileSync(path.join(this.folder, 'share', path.basename(name)), places(readFileSync(path.join(top, name), 'utf8')));
       }
       this.said = this.picamctl(['setup']).stdout;
@@ -180,12 +180,26 @@ export class Site {
   }
 
   // The same for a change, and waits until only workers with the new configuration accept connections.
-  async change(args, options) {
+  change(args, options) { return this.#reloaded(() => this.picamctl(args, options)); }
+
+  async #reloaded(reload) {
     const old = this.nginxWorkers();
-    const result = this.picamctl(args, options);
+    const result = reload();
     const gone = (pid) => procFile(pid, 'cmdline')?.includes('shutting down') ?? true;
     await waitFor('the old workers to go', () => old.every(gone) && this.nginxWorkers().some((pid) => !old.includes(pid)));
     return result;
+  }
+
+  // Another site of this nginx, before picam's: its server blocks, in place of what it had.
+  async otherSite(text) {
+    writeFileSync(path.join(this.folder, 'other.conf'), text);
+    const file = path.join(this.folder, 'nginx.conf');
+    const conf = readFileSync(file, 'utf8');
+    if (!conf.includes('include other.conf')) writeFileSync(file, conf.replace(/( *)include picam/, '$1include other.conf;\n$&'));
+    await this.#reloaded(() => {
+      const said = spawnSync('nginx', ['-p', this.folder, '-c', file, '-e', 'stderr', '-s', 'reload'], { encoding: 'utf8' });
+      if (said.status !== 0) throw new Error(said.stderr);
+    });
   }
 
   nginxWorkers() {
@@ -196,11 +210,12 @@ export class Site {
 
   // A request to a secure site: {status, headers, body}. `auth`: "user:password", by default the right one, null: none.
   // `target` goes out as it is.
-  ask(target, { auth = `picam:${this.password}`, method = 'GET', headers = {}, plain = false, port, body } = {}) {
+  // `localAddress`: from which of this machine's.
+  ask(target, { auth = `picam:${this.password}`, method = 'GET', headers = {}, plain = false, port, body, localAddress } = {}) {
     return new Promise((resolve, reject) => {
       const { request } = plain ? http : https;
       const at = port ?? (plain ? this.httpPort : this.port);
-      request({ host: '127.0.0.1', port: at, path: target, method, auth: auth ?? undefined, headers, agent: false, rejectUnauthorized: false }, (response) => {
+      request({ host: '127.0.0.1', port: at, path: target, method, auth: auth ?? undefined, headers, agent: false, localAddress, rejectUnauthorized: false }, (response) => {
         const parts = [];
         response.on('data', (data) => parts.push(data));
         response.on('error', reject);
