@@ -26,7 +26,9 @@ class Tile {
     this.#state.className = 'state';
     this.#picture.alt = '';
     this.#picture.hidden = true;
-    this.element.append(this.#picture, this.#title, this.#state);
+    const stage = document.createElement('div');
+    stage.append(this.#picture);
+    this.element.append(stage, this.#title, this.#state);
   }
 
   start() {
@@ -34,7 +36,10 @@ class Tile {
       address: `${this.#path}pi.jpg`,
       everyMs: kStillMs,
       onPicture: ({ blob }) => this.#show(blob),
-      onFailure: (why) => { this.#state.textContent = why === 'offline' ? text.offline : why || text.noServer; },
+      onFailure: (why) => {
+        this.#picture.hidden = true; // an old picture is no fresh one
+        this.#state.textContent = why === 'offline' ? text.offline : why || text.noServer;
+      },
     }).start();
     this.#ask();
   }
