@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { mkdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, children, procFile, residentMegabytes, Site, threads, waitFor } from '../integration/harness.mjs';
+import { build, children, freePort, procFile, residentMegabytes, Site, threads, waitFor } from '../integration/harness.mjs';
 import { RawViewer } from '../faults/raw-viewer.mjs';
 import { seenOver, SlowLink } from '../faults/slow-link.mjs';
 import { jpegOf, median, row, rounds } from './bench.mjs';
@@ -87,17 +87,21 @@ async function fanOut(folder) {
         `${ratio('plain')} × / ${ratio('batch')} × / ${ratio('v1')} × (${ms(median(seen.bare.map((s) => s.perGB)))} bare; ${
           fps('batch')} and ${fps('v1')} fps)`, 'at most 1.3 × / 1.5 ×');
     }
+    const below = await freePort();
+    await site.otherSite(`server { listen 127.0.0.1:${below}; ${site.locations('/webcam/', 'pi')} }`);
     const nginx = () => children(site.nginx.process.pid).reduce((sum, worker) => sum + processSeconds(worker), 0);
     const seen = await rounds({
       bare: () => bare(size, 50),
       plain: () => watch(`tcp:${site.port}`, '/stream?format=jpeg', 'plain', 50, nginx),
       v1: () => watch(`tcp:${site.port}`, '/stream', 'v1', 50, nginx),
       batch: () => watch(`tcp:${site.port}`, '/stream', 'v1-batch', 50, nginx),
+      below: () => watch(`tcp:${below}`, '/webcam/stream?format=jpeg', 'plain', 50, nginx),
     });
     const share = (form) => median(seen[form].map((s, i) => s.perGB / seen.bare[i].perGB)).toFixed(2);
     row('nginx before 50 viewers, of the bare loop: JPEG / picam.v1 as the page acknowledges / each frame',
       `${share('plain')} × / ${share('batch')} × / ${share('v1')} ×`,
       'at most 3 ×');
+    row('… below a path, of that at the root (JPEG)', `${median(seen.below.map((s, i) => s.perGB / seen.plain[i].perGB)).toFixed(2)} ×`, 'at most 1.2 ×');
   } finally {
     await site.stop();
   }

@@ -161,47 +161,6 @@ describe('long headers', () => {
   });
 });
 
-describe('behind a proxy', () => {
-  // The proxy and the file that picamctl(8) shows.
-  const [proxy, addresses] = readFileSync(path.join(top, 'deploy/man/picamctl.8'), 'utf8').split('.nf\n.RS\n').slice(1)
-    .map((text) => text.split('.RE')[0].replaceAll('\\-', '-'));
-  for (const scheme of ['https', 'http']) {
-    test(`over ${scheme}, all is as without, and the limits know who asks`, async () => {
-      const site = await Site.start([], { secure: true });
-      try {
-        if (scheme === 'http') await site.change(['http', 'serve']);
-        const port = await freePort();
-        const name = 'cam.example.org';
-        appendFileSync(path.join(site.folder, 'picam-site.conf'), addresses.replace('192.0.2.1', '127.0.0.2') + proxy
-          .replace('listen 443 ssl;', `listen 127.0.0.1:${port}; proxy_bind 127.0.0.2;`)
-          .replace('https://192.0.2.2', `${scheme}://127.0.0.1:${scheme === 'https' ? site.port : site.httpPort}`));
-        await site.change(['name', 'add', name]);
-        const headers = { Host: name };
-        const through = (target, options) => site.ask(target, { plain: true, port, headers, ...options });
-        for (const target of ['/', '/pi.jpg', '/stream', '/status', '/ticket', '/?action=snapshot']) {
-          assert.equal((await through(target)).status, 200, target);
-          assert.equal((await through(target, { auth: null })).status, 401, target);
-        }
-        const stream = await through('/stream.mjpg', { method: 'HEAD' });
-        assert.equal(stream.status, 200);
-        const url = `http://127.0.0.1:${port}`;
-        const viewer = new Viewer({ url }, { protocols: ['picam.v1'],
-          headers: { ...headers, Origin: `https://${name}`, Authorization: `Basic ${Buffer.from(`picam:${site.password}`).toString('base64')}` } });
-        await viewer.waitFrames(3);
-        await viewer.close();
-        // A guesser is the client, who has used its tries up, and not the proxy.
-        const statuses = [];
-        for (let i = 0; i < 12; i += 1) statuses.push((await through('/pi.jpg', { auth: `picam:guess-${i}` })).status);
-        assert.ok(statuses.includes(429), `${statuses}`);
-        assert.equal((await site.ask('/pi.jpg', { auth: 'picam:another-guess' })).status, 429);
-        assert.equal((await through('/pi.jpg')).status, 200);
-      } finally {
-        await site.stop();
-      }
-    });
-  }
-});
-
 describe('limits', () => {
   test('one address cannot ask without end', async () => {
     const site = await Site.start([], { secure: true });

@@ -132,7 +132,7 @@ export class Site {
       .replaceAll('listen 80', `listen 127.0.0.1:${this.httpPort}`)
       .replaceAll('http://127.0.0.1/', `http://127.0.0.1:${this.httpPort}/`)
       .replaceAll('listen __PORT__', 'listen 127.0.0.1:__PORT__');
-    writeFileSync(path.join(this.folder, 'picam/locations.conf'), this.locations('/', 'pi'));
+    writeFileSync(path.join(this.folder, 'picam/locations.conf'), `${this.locations('/', 'pi')}include picam/cameras.conf;\n`);
     edit(conf, places);
     for (const name of readdirSync(path.join(this.folder, 'picam'))) edit(`picam/${name}`, places);
     edit('nginx.conf', (text) => text.replace('include picam.conf', `include ${conf}`));

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { end, view } from './guarded-viewer.mjs';
-import { Child, freePort, Site, waitFor } from './harness.mjs';
+import { Child, freePort, Site, top, waitFor } from './harness.mjs';
 
 describe('below a path of another site', () => {
   let site;
@@ -147,6 +147,10 @@ describe('below a path of another site', () => {
   });
 });
 
+// As picamctl(8) shows them.
+const [, kNginxLines, kCaddyLines] = readFileSync(path.join(top, 'deploy/man/picamctl.8'), 'utf8').split('BEHIND A PROXY')[1].split('.nf\n.RS\n').slice(1)
+  .map((text) => text.split('.RE')[0].replaceAll('\\-', '-'));
+
 const kProxies = {
   nginx: (site, port, folder) => {
     writeFileSync(path.join(folder, 'nginx.conf'), `daemon off; pid nginx.pid; error_log stderr warn;
@@ -159,16 +163,7 @@ http {
         listen 127.0.0.1:${port} ssl;
         ssl_certificate ${folder}/certificate.pem;
         ssl_certificate_key ${folder}/key.pem;
-        location /webcam/ {
-            proxy_pass http://127.0.0.1:${site.httpPort}/;
-            proxy_http_version 1.1;
-            proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection $http_connection;
-            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-            proxy_set_header X-Forwarded-Proto $scheme;
-            proxy_set_header X-Forwarded-Host $http_host;
-            proxy_buffering off;
-        }
+        ${kNginxLines.replace('192.0.2.2', `127.0.0.1:${site.httpPort}`)}
     }
 }`);
     return ['nginx', ['-p', folder, '-c', path.join(folder, 'nginx.conf'), '-e', 'stderr']];
@@ -178,13 +173,8 @@ http {
     admin off
     auto_https off
 }
-https://127.0.0.1:${port} {
-    tls ${folder}/certificate.pem ${folder}/key.pem
-    handle_path /webcam/* {
-        reverse_proxy 127.0.0.1:${site.httpPort}
-    }
-}
-`);
+${kCaddyLines.replace('cam.example.org {', `https://127.0.0.1:${port} {\n    tls ${folder}/certificate.pem ${folder}/key.pem`)
+    .replace('192.0.2.2', `127.0.0.1:${site.httpPort}`)}`);
     return ['caddy', ['run', '--config', path.join(folder, 'Caddyfile')]];
   },
 };
@@ -253,6 +243,15 @@ for (const [name, configure] of Object.entries(kProxies)) {
       // nginx writes it when a worker ends, at the latest.
       await site.change(['name', 'add', 'a.example']);
       await waitFor('the line in the log', () => /^127\.0\.0\.33 - picam .*\/status/m.test(readFileSync(log, 'utf8')));
+    });
+
+    test('guesses count against who makes them', async () => {
+      const guess = (localAddress) => ask('/pi.jpg', { auth: `picam:guess ${Math.random()}`, localAddress });
+      const statuses = [];
+      for (let i = 0; i < 12; ++i) statuses.push((await guess('127.0.0.34')).status);
+      assert.ok(statuses.includes(429), `${statuses}`);
+      assert.equal((await guess('127.0.0.35')).status, 401);
+      assert.equal((await ask('/pi.jpg', { localAddress: '127.0.0.34' })).status, 200);
     });
 
     test('figures for this machine alone do not go through it', async () => {
