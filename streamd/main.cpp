@@ -10,8 +10,8 @@
 #include "streamd/loop/event_loop.h"
 #include "streamd/pipeline/stream_pipeline.h"
 #include "streamd/status/status.h"
+#include "streamd/viewers/access.h"
 #include "streamd/viewers/hub.h"
-#include "streamd/viewers/tickets.h"
 #include "streamd/web/http_server.h"
 #include "streamd/web/websocket_server.h"
 
@@ -73,13 +73,12 @@ Expected<void> serve(const Settings &settings)
     StreamPipeline pipeline(settings, {*make_source, loop, *store, *requests, status, giveUp});
     Hub hub(loop, pipeline, status, hubOptions(settings));
     pipeline.setSink(&hub);
-    Tickets tickets;
+    Access access([&hub] { hub.closeViewers(CloseCode::kTryAgainLater, Access::kReason); });
     auto web_sockets =
-        WebSocketServer::create(loop.context(), stream_socket->release(), hub, tickets, settings.stream.origins);
+        WebSocketServer::create(loop.context(), stream_socket->release(), hub, access, settings.stream.origins);
     if (!web_sockets)
         return tl::unexpected<Error>(std::move(web_sockets.error()));
-    auto web =
-        HttpServer::create(loop.context(), http_socket->release(), hub, status, tickets, settings.stream.origins);
+    auto web = HttpServer::create(loop.context(), http_socket->release(), hub, status, access, settings.stream.origins);
     if (!web)
         return tl::unexpected<Error>(std::move(web.error()));
 
@@ -101,7 +100,7 @@ Expected<void> serve(const Settings &settings)
         (*web)->stopAccepting();
         hub.refuseViewers();
         pipeline.requestStop([&camera_closed] { camera_closed = true; });
-        hub.closeViewers();
+        hub.closeViewers(CloseCode::kGoingAway, "the server is stopping");
         viewers_until = loop.now() + kCloseTimeout;
         stop_when_done();
     });

@@ -154,10 +154,10 @@ void Hub::startChecking()
     });
 }
 
-void Hub::closeViewers()
+void Hub::closeViewers(CloseCode code, std::string_view reason)
 {
     for (const auto &viewer : viewers_)
-        viewer->close(CloseCode::kGoingAway, "the server is stopping");
+        viewer->close(code, reason);
 }
 
 } // namespace picam

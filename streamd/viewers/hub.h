@@ -49,7 +49,7 @@ public:
     void onCameraStatus(const CameraStatus &camera) override;
 
     void refuseViewers() { refusing_ = true; }
-    void closeViewers(); // 1001; they leave as their connections end
+    void closeViewers(CloseCode code, std::string_view reason); // they leave as their connections end
     [[nodiscard]] std::size_t viewerCount() const { return viewers_.size(); }
 
 private:

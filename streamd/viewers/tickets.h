@@ -22,6 +22,7 @@ public:
     [[nodiscard]] std::string issue(Clock::time_point now);
     // Was it issued, not used and not too old? It is void from here on.
     [[nodiscard]] bool redeem(std::string_view ticket, Clock::time_point now);
+    void clear() { tickets_.clear(); }
 
 private:
     struct Ticket {

@@ -63,8 +63,8 @@ std::shared_ptr<const std::string> partHead(const StreamFrame &frame)
 
 class HttpServer::State : public std::enable_shared_from_this<State> {
 public:
-    State(ViewerHost &viewer_host, const Status &of_status, Tickets &of_tickets, std::vector<std::string> of_others)
-        : host(viewer_host), status(of_status), tickets(of_tickets), origins(std::move(of_others))
+    State(ViewerHost &viewer_host, const Status &of_status, Access &of_access, std::vector<std::string> of_others)
+        : host(viewer_host), status(of_status), access(of_access), origins(std::move(of_others))
     {
     }
 
@@ -81,7 +81,7 @@ public:
 
     ViewerHost &host;
     const Status &status;
-    Tickets &tickets;
+    Access &access;
     const std::vector<std::string> origins;
 
     class Session;
@@ -128,6 +128,7 @@ private:
     void handle(const bhttp::request<bhttp::empty_body> &request);
     void beginStream(std::string_view target);
     void giveTicket(Tickets &from);
+    void refuse(); // who comes by an old worker of nginx's
     void watchForEnd();
     void respond(bhttp::status code, std::string body, std::string_view type = kPlainText, unsigned retry_after = 0);
     template <class Body>
@@ -174,14 +175,24 @@ void HttpServer::State::Session::handle(const bhttp::request<bhttp::empty_body> 
     const auto server = server_.lock();
     if (!server)
         return end();
-    if (request.method() != bhttp::verb::get && !head_request_)
-        return respond(bhttp::status::method_not_allowed, "only GET and HEAD are allowed here\n");
     const std::string_view target(request.target().data(), request.target().size());
     const auto path = http::path(target);
+    const auto now = Access::Clock::now();
+    if (request.method() == bhttp::verb::post && path == "/access") {
+        const auto generation = http::queryValue(target, "generation");
+        if (!generation)
+            return respond(bhttp::status::bad_request, "a generation is missing\n");
+        server->access.change(*generation, now);
+        return respond(bhttp::status::ok, "ok\n");
+    }
+    if (request.method() != bhttp::verb::get && !head_request_)
+        return respond(bhttp::status::method_not_allowed, "only GET and HEAD are allowed here\n");
+    const auto generation = request[beast::string_view(Access::kHeader.data(), Access::kHeader.size())];
+    const bool admitted = server->access.admits({generation.data(), generation.size()}, now);
     if (path == "/stream.mjpg" || http::queryValue(target, "action") == "stream") {
         const auto origin = request[bhttp::field::origin];
         cors_ = corsHeaders({origin.data(), origin.size()}, server->origins);
-        return beginStream(target);
+        return admitted ? beginStream(target) : refuse();
     }
     if (path == "/healthz")
         return respond(bhttp::status::ok, "ok\n");
@@ -192,8 +203,13 @@ void HttpServer::State::Session::handle(const bhttp::request<bhttp::empty_body> 
         return respond(bhttp::status::ok, statusMetrics(server->status.values(std::chrono::steady_clock::now())),
                        "text/plain; version=0.0.4; charset=utf-8");
     if (path == "/ticket")
-        return giveTicket(server->tickets);
+        return admitted ? giveTicket(server->access.tickets()) : refuse();
     respond(bhttp::status::not_found, "there is nothing here\n");
+}
+
+void HttpServer::State::Session::refuse()
+{
+    respond(bhttp::status::service_unavailable, std::string(Access::kReason) + "\n", kPlainText, 1);
 }
 
 void HttpServer::State::Session::giveTicket(Tickets &from)
@@ -345,10 +361,10 @@ HttpServer::~HttpServer()
 }
 
 Expected<std::unique_ptr<HttpServer>> HttpServer::create(asio::io_context &context, int listen_fd, ViewerHost &host,
-                                                         const Status &status, Tickets &tickets,
+                                                         const Status &status, Access &access,
                                                          std::vector<std::string> origins)
 {
-    auto state = std::make_shared<State>(host, status, tickets, std::move(origins));
+    auto state = std::make_shared<State>(host, status, access, std::move(origins));
     if (const auto listening = state->listen(context, listen_fd); !listening)
         return fail(listening.error().kind, "cannot serve HTTP: " + listening.error().message);
     return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));

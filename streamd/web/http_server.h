@@ -1,11 +1,12 @@
-// HttpServer answers plain HTTP on a listening unix socket: the multipart stream, /status, /metrics, /healthz, /ticket.
-// Loop thread only. The only pair that includes Boost.Beast. It does not read request bodies.
+// HttpServer answers plain HTTP on a listening unix socket: the multipart stream, /status, /metrics, /healthz, /ticket,
+// and POST /access?generation=… (Access::change()), which nginx passes nobody to. Loop thread only. The only pair that
+// includes Boost.Beast. It does not read request bodies.
 #pragma once
 
 #include "core/base/error.h"
 #include "streamd/status/status.h"
+#include "streamd/viewers/access.h"
 #include "streamd/viewers/connection.h"
-#include "streamd/viewers/tickets.h"
 
 #include <memory>
 #include <string>
@@ -20,11 +21,10 @@ namespace picam {
 class HttpServer {
 public:
     // Takes the listening descriptor over, and accepts from now on. Pages of `origins` may read the multipart stream.
-    // Context, host, status and tickets must outlive it; the host is no longer called once the server is gone.
+    // Context, host, status and access must outlive it; the host is no longer called once the server is gone.
     [[nodiscard]] static Expected<std::unique_ptr<HttpServer>> create(boost::asio::io_context &context, int listen_fd,
                                                                       ViewerHost &host, const Status &status,
-                                                                      Tickets &tickets,
-                                                                      std::vector<std::string> origins);
+                                                                      Access &access, std::vector<std::string> origins);
     HttpServer(const HttpServer &) = delete;
     HttpServer &operator=(const HttpServer &) = delete;
     ~HttpServer();

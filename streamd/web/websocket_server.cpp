@@ -19,6 +19,8 @@ namespace ws = websocketpp;
 namespace {
 
 constexpr std::chrono::milliseconds kHandshakeTimeout{5000};
+// Of a peer that does not answer a close, or does not get it for all that lies before it.
+constexpr std::chrono::milliseconds kCloseTimeout{1000};
 constexpr const char *kSubprotocol = "picam.v1";
 // nginx passes a handshake with a ticket on as this path, without a password.
 constexpr std::string_view kTicketPath = "/stream-by-ticket";
@@ -86,9 +88,9 @@ private:
 // One connection, from its acceptance to its end.
 class Session : public ViewerConnection, public std::enable_shared_from_this<Session> {
 public:
-    Session(Connection connection, ViewerHost &host, Tickets &tickets, const std::vector<std::string> &origins,
+    Session(Connection connection, ViewerHost &host, Access &access, const std::vector<std::string> &origins,
             std::shared_ptr<WrittenFrames> written)
-        : connection_(std::move(connection)), host_(host), tickets_(tickets), origins_(origins),
+        : connection_(std::move(connection)), host_(host), access_(access), origins_(origins),
           written_(std::move(written))
     {
     }
@@ -133,11 +135,13 @@ private:
     }
     bool refuse(status_code::value status, const std::string &reason);
     [[nodiscard]] bool hasTicket() const;
+    [[nodiscard]] bool admitted() const { return access_.admits(generation_, Access::Clock::now()); }
 
     const Connection connection_;
     ViewerHost &host_;
-    Tickets &tickets_;
+    Access &access_;
     const std::vector<std::string> &origins_;
+    std::string generation_; // of the nginx worker that passed it on
     const std::shared_ptr<WrittenFrames> written_;
     std::shared_ptr<void> admission_;
     std::shared_ptr<ViewerEvents> viewer_;
@@ -157,7 +161,7 @@ bool Session::hasTicket() const
     for (const auto &offered : connection_->get_requested_subprotocols()) {
         const std::string_view text = offered;
         if (text.substr(0, kTicketPrefix.size()) == kTicketPrefix)
-            return tickets_.redeem(text.substr(kTicketPrefix.size()), Tickets::Clock::now());
+            return access_.tickets().redeem(text.substr(kTicketPrefix.size()), Tickets::Clock::now());
     }
     return false;
 }
@@ -167,6 +171,11 @@ bool Session::accept()
     if (!http::originAllowed(connection_->get_request_header("Origin"), connection_->get_request_header("Host"),
                              origins_))
         return refuse(status_code::forbidden, "this page may not watch");
+    generation_ = connection_->get_request_header(std::string(Access::kHeader));
+    if (!admitted()) {
+        connection_->append_header("Retry-After", "1");
+        return refuse(status_code::service_unavailable, std::string(Access::kReason));
+    }
     const std::string &target = connection_->get_request().get_uri();
     if (http::path(target) == kTicketPath && !hasTicket())
         return refuse(status_code::forbidden, "this ticket is void");
@@ -194,6 +203,8 @@ bool Session::accept()
 
 void Session::open()
 {
+    if (!admitted()) // since its handshake was accepted
+        return close(CloseCode::kTryAgainLater, Access::kReason);
     viewer_ = host_.join(shared_from_this(), format_, max_fps_);
 }
 
@@ -243,12 +254,12 @@ void WrittenFrames::notify()
 
 class WebSocketServer::State : public std::enable_shared_from_this<State> {
 public:
-    State(asio::io_context &context, ViewerHost &host, Tickets &tickets, std::vector<std::string> origins)
-        : host_(host), tickets_(tickets), origins_(std::move(origins)),
-          written_(std::make_shared<WrittenFrames>(context))
+    State(asio::io_context &context, ViewerHost &host, Access &access, std::vector<std::string> origins)
+        : host_(host), access_(access), origins_(std::move(origins)), written_(std::make_shared<WrittenFrames>(context))
     {
         server_.init_asio(&context);
         server_.set_open_handshake_timeout(kHandshakeTimeout.count());
+        server_.set_close_handshake_timeout(kCloseTimeout.count());
         server_.set_max_http_body_size(0);
         server_.set_user_agent("picam");
     }
@@ -286,7 +297,7 @@ private:
         if (!connection)
             return;
         connection->get_raw_socket().assign(std::move(socket));
-        const auto session = std::make_shared<Session>(connection, host_, tickets_, origins_, written_);
+        const auto session = std::make_shared<Session>(connection, host_, access_, origins_, written_);
         sessions_.insert(session);
         // The connection outlives neither: it is asked only while the session is in the set.
         const std::weak_ptr<Session> weak = session;
@@ -326,7 +337,7 @@ private:
     }
 
     ViewerHost &host_;
-    Tickets &tickets_;
+    Access &access_;
     const std::vector<std::string> origins_;
     const std::shared_ptr<WrittenFrames> written_;
     Server server_;
@@ -343,10 +354,10 @@ WebSocketServer::~WebSocketServer()
 }
 
 Expected<std::unique_ptr<WebSocketServer>> WebSocketServer::create(asio::io_context &context, int listen_fd,
-                                                                   ViewerHost &host, Tickets &tickets,
+                                                                   ViewerHost &host, Access &access,
                                                                    std::vector<std::string> origins)
 {
-    auto state = std::make_shared<State>(context, host, tickets, std::move(origins));
+    auto state = std::make_shared<State>(context, host, access, std::move(origins));
     if (const auto listening = state->listen(context, listen_fd); !listening)
         return fail(listening.error().kind, "cannot serve WebSockets: " + listening.error().message);
     return std::unique_ptr<WebSocketServer>(new WebSocketServer(std::move(state)));

@@ -5,8 +5,8 @@
 #pragma once
 
 #include "core/base/error.h"
+#include "streamd/viewers/access.h"
 #include "streamd/viewers/connection.h"
-#include "streamd/viewers/tickets.h"
 
 #include <memory>
 #include <string>
@@ -21,11 +21,11 @@ namespace picam {
 class WebSocketServer {
 public:
     // Takes the listening descriptor over, and accepts from now on. `origins` are allowed beside the site's own. A
-    // handshake for /stream-by-ticket has to offer the subprotocol picam.ticket.TICKET, with one of `tickets`, too.
-    // Context, host and tickets must outlive the server; the host is no longer called once the server is gone.
+    // handshake for /stream-by-ticket has to offer the subprotocol picam.ticket.TICKET, with one of `access`'s, too.
+    // Context, host and access must outlive the server; the host is no longer called once the server is gone.
     [[nodiscard]] static Expected<std::unique_ptr<WebSocketServer>> create(boost::asio::io_context &context,
                                                                            int listen_fd, ViewerHost &host,
-                                                                           Tickets &tickets,
+                                                                           Access &access,
                                                                            std::vector<std::string> origins);
     WebSocketServer(const WebSocketServer &) = delete;
     WebSocketServer &operator=(const WebSocketServer &) = delete;

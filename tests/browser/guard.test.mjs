@@ -57,5 +57,16 @@ for (const name of Object.keys(kBrowsers)) {
       assert.equal(new Set(tickets).size, tickets.length);
       await page.close();
     });
+
+    test('shows it again by itself to who may look when another may not any more', async () => {
+      await site.change(['user', 'add', 'anna'], { input: 'anna-has-one\n' });
+      const page = await open('/stream');
+      await waitChanges(page, 3);
+      site.picamctl(['user', 'del', 'anna']);
+      await waitFor('another handshake', () => page.evaluate(() => window.offered.length > 1));
+      await waitChanges(page, 3);
+      assert.equal(await message(page), '');
+      await page.close();
+    });
   });
 }

@@ -1,11 +1,14 @@
 // The site as the package installs it: TLS, passwords, tickets, limits, and every refusal, through nginx.
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync, appendFileSync, existsSync, statSync } from 'node:fs';
+import { once } from 'node:events';
 import https from 'node:https';
+import net from 'node:net';
 import path from 'node:path';
+import tls from 'node:tls';
 import { after, before, describe, test } from 'node:test';
 import { end, ticketOf, view } from './guarded-viewer.mjs';
-import { programs, Site, top, Viewer, freePort, waitFor } from './harness.mjs';
+import { assertWithin, Child, procFile, programs, Site, top, Viewer, freePort, waitFor } from './harness.mjs';
 
 const kTargets = ['/', '/index.html', '/?action=snapshot', '/?action=stream', '/stream', '/stream.html', '/pi.jpg', '/stream.mjpg',
   '/status', '/ticket', '/healthz', '/picam.css', '/stream.js', '/icon.svg', '/manifest.webmanifest', '/service-worker.js'];
@@ -158,6 +161,143 @@ describe('long headers', () => {
     } finally {
       await site.stop();
     }
+  });
+});
+
+describe('who looks is checked for as long as they look', () => {
+  let site;
+  let garage; // another camera, below its path and at a port
+  let garagePort;
+  before(async () => {
+    site = await Site.start(['--stream.size', '1280x720'], { secure: true });
+    garage = new Child(programs.streamd, [...site.flags, '--instance', 'garage', '--runtime-dir', site.run]);
+    await site.ready(garage);
+    garagePort = await freePort();
+    await site.change(['camera', 'add', 'garage', `${garagePort}`]);
+  });
+  after(async () => {
+    await garage?.end();
+    await site.stop();
+  });
+  const basic = (auth) => (auth ? { Authorization: `Basic ${Buffer.from(auth).toString('base64')}` } : {});
+  const ticket = (auth) => ticketOf({ ask: (target) => site.ask(target, { auth }) });
+  const frames = (viewer) => waitFor('frames', () => viewer.frames.length > 3);
+  // A multipart stream; `ended` when it has.
+  const multipart = async (headers, target = '/stream.mjpg', port = site.port) => {
+    const request = https.get({ host: '127.0.0.1', port, path: target, headers, agent: false, rejectUnauthorized: false });
+    request.on('error', () => {});
+    const [response] = await once(request, 'response');
+    assert.equal(response.statusCode, 200);
+    response.on('error', () => {}).resume();
+    return { response, ended: new Promise((resolve) => response.on('close', resolve)), end: () => request.destroy() };
+  };
+  // nginx can write no more to this socket: what waits in it is the same for a while, which is ten frames.
+  const isStalled = async (socket) => {
+    const port = socket.localPort.toString(16).toUpperCase().padStart(4, '0');
+    let last = 0;
+    let since = Date.now();
+    await waitFor('a stalled connection', () => {
+      const line = readFileSync('/proc/net/tcp', 'utf8').split('\n').map((text) => text.trim().split(/\s+/)).find((fields) => fields[2]?.endsWith(`:${port}`));
+      const queued = parseInt(line[4].split(':')[0], 16);
+      if (queued !== last || queued === 0) since = Date.now();
+      last = queued;
+      return Date.now() - since > 400;
+    });
+  };
+  const workersGone = async (old, begun) => {
+    await waitFor('the old workers to go', () => old.every((pid) => procFile(pid, 'cmdline') === null), 30_000);
+    assertWithin(begun, 10_000, 'the end of the old workers');
+  };
+
+  // How to end it, who looked, and who may not any more.
+  const ways = {
+    passwd: { change: { args: ['passwd'], input: 'a-new-password\n' }, looking: () => `picam:${site.password}` },
+    'user del': { before: { args: ['user', 'add', 'anna'], input: 'anna-has-one\n' }, change: { args: ['user', 'del', 'anna'] }, looking: () => 'anna:anna-has-one' },
+    close: { before: { args: ['open'] }, change: { args: ['close'] }, looking: () => null },
+  };
+  for (const [name, { before: first, change, looking }] of Object.entries(ways)) {
+    test(`${name}: streams end, tickets are void, nginx's old workers go`, async () => {
+      if (first) await site.change(first.args, first);
+      const auth = looking();
+      const headers = basic(auth);
+      const staying = await view(site, { auth: `picam:${site.password}` });
+      const viewers = [await view(site, { headers }), await view(site, { ticket: await ticket(auth) }), await view(site, { headers }),
+        await view(site, { headers, target: '/pi/stream' }), await view(site, { headers, target: '/garage/stream' }), await view({ port: garagePort }, { headers })];
+      await Promise.all([staying, ...viewers].map(frames));
+      viewers[2].send(JSON.stringify({ type: 'pause' }));
+      const streams = [await multipart(headers), await multipart(headers, '/garage/stream.mjpg'), await multipart(headers, '/stream.mjpg', garagePort)];
+      const ended = Promise.all([staying, ...viewers].map((viewer) => once(viewer, 'close')).concat(streams.map((stream) => stream.ended)));
+      const unused = await ticket(auth);
+      // One whose request is on its way to an old worker, which still knows it as good.
+      const late = tls.connect({ host: '127.0.0.1', port: site.port, rejectUnauthorized: false });
+      late.on('error', () => {});
+      await once(late, 'secureConnect');
+      late.write('GET /stream.mjpg HTTP/1.1\r\nHost: localhost\r\n');
+      const old = site.nginxWorkers();
+      site.picamctl(change.args, change);
+      const begun = Date.now();
+      if (name === 'passwd') site.password = 'a-new-password';
+      const [[code]] = await ended;
+      assertWithin(begun, 2000, 'the end of the streams');
+      assert.equal(code, 1013);
+      assert.equal(await view(site, { ticket: unused }), 403, 'a ticket from before');
+      assert.equal(await view(site, { headers }), 401);
+      let answer = '';
+      late.on('data', (data) => { answer += data.toString('latin1'); });
+      late.write(`${auth ? `Authorization: ${headers.Authorization}\r\n` : ''}\r\n`);
+      await waitFor('an answer to the late one, or its end', () => answer.includes('\r\n\r\n') || late.destroyed);
+      assert.doesNotMatch(answer, /^HTTP\/1\.1 200/);
+      late.destroy();
+      // Who may look does at once.
+      const again = await view(site, { auth: `picam:${site.password}` });
+      await frames(again);
+      await workersGone(old, begun);
+      await end(again);
+      await waitFor('nobody', async () => (await site.status()).viewers.total === 0);
+    });
+  }
+
+  test('who does not read keeps no old worker, whatever has changed', async () => {
+    const headers = basic(`picam:${site.password}`);
+    const viewer = await view(site, { headers, target: '/stream?format=jpeg', protocols: [] });
+    viewer.pause();
+    const stream = await multipart(headers);
+    stream.response.pause();
+    await Promise.all([viewer._socket, stream.response.socket].map(isStalled));
+    const old = site.nginxWorkers();
+    site.picamctl(['name', 'add', 'cam.example.org']);
+    await workersGone(old, Date.now());
+    assert.equal((await site.status()).viewers.total, 0);
+    viewer.terminate();
+    stream.end();
+  });
+
+  test('a program that does not answer is said to be so, and one that does not run is not missed', async () => {
+    garage.process.kill('SIGSTOP');
+    const { stderr } = site.picamctl(['close']);
+    garage.process.kill('SIGCONT');
+    assert.match(stderr, /picam-streamd of garage does not answer/);
+    await garage.end();
+    assert.equal(site.picamctl(['close']).stderr, '');
+  });
+
+  test('a change that nginx does not go over to is said to be so', async () => {
+    // A port that another has is seen only by the nginx that shall serve.
+    const server = net.createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const conf = path.join(site.folder, 'picam-site.conf');
+    const good = readFileSync(conf, 'utf8');
+    appendFileSync(conf, `server {\n listen 127.0.0.1:${server.address().port};\n}\n`);
+    const viewer = await view(site, { auth: `picam:${site.password}` });
+    const { status, stderr } = site.picamctl(['close'], { mayFail: true });
+    assert.equal(status, 1);
+    assert.match(stderr, /nginx goes on with what it had before/);
+    const before = viewer.frames.length;
+    await waitFor('frames', () => viewer.frames.length > before);
+    await end(viewer);
+    server.close();
+    writeFileSync(conf, good);
+    site.picamctl(['close']);
   });
 });
 

@@ -4,8 +4,8 @@ import WebSocket from 'ws';
 
 // Resolves with a viewer once it is open, or with the status that refused it. `site`: where, {port} at the least; `plain`:
 // without TLS.
-export async function view(site, { plain = false, ticket, auth = null, headers = {}, target = '/stream' } = {}) {
-  const viewer = new WebSocket(`${plain ? 'ws' : 'wss'}://127.0.0.1:${site.port}${target}`, ticket === undefined ? ['picam.v1'] : ['picam.v1', `picam.ticket.${ticket}`],
+export async function view(site, { plain = false, ticket, auth = null, headers = {}, target = '/stream', protocols = ['picam.v1'] } = {}) {
+  const viewer = new WebSocket(`${plain ? 'ws' : 'wss'}://127.0.0.1:${site.port}${target}`, ticket === undefined ? protocols : [...protocols, `picam.ticket.${ticket}`],
     { rejectUnauthorized: false, headers, auth: auth ?? undefined });
   viewer.frames = [];
   viewer.on('message', (data, binary) => {

@@ -123,10 +123,10 @@ public:
         options.hello = {"1.0", "pi", {64, 48}, 30.0};
         options.max_viewers = max_viewers;
         hub_ = std::make_unique<Hub>(loop_, camera_, status_, options);
-        sockets_ = WebSocketServer::create(loop_.context(), stream_socket_.release(), *hub_, tickets_,
+        sockets_ = WebSocketServer::create(loop_.context(), stream_socket_.release(), *hub_, access_,
                                            {"https://friend.example"})
                        .value();
-        web_ = HttpServer::create(loop_.context(), http_socket_.release(), *hub_, status_, tickets_,
+        web_ = HttpServer::create(loop_.context(), http_socket_.release(), *hub_, status_, access_,
                                   {"https://friend.example"})
                    .value();
         thread_ = std::thread([this] { loop_.run(); });
@@ -205,7 +205,7 @@ private:
     Status status_{"1.0", "pi", loop_.now()};
     std::uint64_t sequence_ = 0;
     std::unique_ptr<Hub> hub_;
-    Tickets tickets_;
+    Access access_{[this] { hub_->closeViewers(CloseCode::kTryAgainLater, Access::kReason); }};
     std::unique_ptr<WebSocketServer> sockets_;
     std::unique_ptr<HttpServer> web_;
     std::thread thread_;

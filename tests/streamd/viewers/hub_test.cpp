@@ -268,7 +268,7 @@ TEST_F(HubTest, ShutdownClosesTheViewers)
 {
     auto one = join();
     auto two = join(WireFormat::kV1);
-    hub.closeViewers();
+    hub.closeViewers(CloseCode::kGoingAway, "the server is stopping");
     EXPECT_EQ(one.connection->closes.at(0).first, CloseCode::kGoingAway);
     EXPECT_EQ(two.connection->closes.at(0).first, CloseCode::kGoingAway);
     EXPECT_EQ(hub.viewerCount(), 2U);

@@ -69,12 +69,12 @@ protected:
     void SetUp() override
     {
         if (GetParam()) {
-            sockets = WebSocketServer::create(loop.context(), socket.release(), host, tickets, {}).value();
+            sockets = WebSocketServer::create(loop.context(), socket.release(), host, access, {}).value();
             ASSERT_TRUE(client->send("GET /stream?format=jpeg HTTP/1.1\r\nHost: pi\r\nUpgrade: websocket\r\n"
                                      "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                                      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"));
         } else {
-            web = HttpServer::create(loop.context(), socket.release(), host, status, tickets, {}).value();
+            web = HttpServer::create(loop.context(), socket.release(), host, status, access, {}).value();
             ASSERT_TRUE(client->send("GET /stream.mjpg HTTP/1.1\r\nHost: pi\r\n\r\n"));
         }
         ASSERT_TRUE(runUntil([this] { return host.viewer != nullptr; }));
@@ -103,7 +103,7 @@ protected:
     ListenSocket socket = ListenSocket::open(dir.file("socket"), true).value();
     EventLoop loop;
     OneViewerHost host;
-    Tickets tickets;
+    Access access{[] {}};
     Status status{"1.0", "pi", loop.now()};
     std::unique_ptr<WebSocketServer> sockets;
     std::unique_ptr<HttpServer> web;

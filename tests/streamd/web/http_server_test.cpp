@@ -164,6 +164,42 @@ TEST_F(HttpServerTest, PagesOfOtherSitesMayReadTheStreamTheyAreListedFor)
     EXPECT_THAT(answerTo(ask("GET", "/ticket", "https://friend.example")), Not(HasSubstr("Access-Control")));
 }
 
+TEST_F(HttpServerTest, AChangeOfWhoMayLookEndsStreamsAndRefusesOldWorkers)
+{
+    const auto ask = [](const std::string &target, const std::string &generation, const std::string &method = "GET") {
+        return method + " " + target + " HTTP/1.1\r\nHost: pi.local\r\nX-Picam-Access: " + generation +
+               "\r\nConnection: close\r\n\r\n";
+    };
+    RawClient streaming(served.httpPath());
+    streaming.send(ask("/stream.mjpg", "1"));
+    ASSERT_TRUE(served.untilViewers(1));
+    served.publish(1000);
+    streaming.readThrough("\r\n\r\n");
+    RawClient waiting(served.httpPath()); // for its first frame
+    served.setCamera({CameraState::kStarting, {}, {}, {}, 0.0});
+    waiting.send(ask("/stream.mjpg", "1"));
+    ASSERT_TRUE(served.untilViewers(2));
+
+    EXPECT_THAT(answerTo(ask("/access?generation=2", "", "GET")), StartsWith("HTTP/1.1 404 "));
+    EXPECT_THAT(answerTo(ask("/access", "", "POST")), StartsWith("HTTP/1.1 400 "));
+    EXPECT_THAT(answerTo(ask("/ticket?generation=2", "", "POST")), StartsWith("HTTP/1.1 405 "));
+    EXPECT_EQ(served.onLoop([this] { return served.hub().viewerCount(); }), 2U);
+    EXPECT_THAT(answerTo(ask("/access?generation=2", "", "POST")), StartsWith("HTTP/1.1 200 "));
+    streaming.readAll();
+    EXPECT_THAT(waiting.readAll(), StartsWith("HTTP/1.1 503 "));
+    EXPECT_TRUE(served.untilAlone());
+
+    for (const char *target : {"/stream.mjpg", "/ticket"}) {
+        for (const char *old : {"1", ""}) {
+            const auto refusal = answerTo(ask(target, old));
+            EXPECT_THAT(refusal, StartsWith("HTTP/1.1 503 ")) << target;
+            EXPECT_THAT(refusal, HasSubstr("Retry-After: 1\r\n")) << target;
+        }
+        EXPECT_THAT(answerTo(ask(target, "2", "HEAD")), StartsWith("HTTP/1.1 200 ")) << target;
+    }
+    EXPECT_THAT(answerTo(ask("/healthz", "1")), HasSubstr("ok\n"));
+}
+
 TEST_F(HttpServerTest, MultipartStream)
 {
     for (const char *target : {"/stream.mjpg", "/?action=stream", "/anything?x=1&action=stream"}) {
@@ -237,7 +273,7 @@ TEST_F(HttpServerTest, StreamEndsWithTheServer)
     ASSERT_TRUE(served.untilViewers(2));
     served.onLoop([this] {
         served.hub().refuseViewers();
-        served.hub().closeViewers();
+        served.hub().closeViewers(CloseCode::kGoingAway, "the server is stopping");
     });
     begun.readAll();
     EXPECT_THAT(waiting.readAll(), StartsWith("HTTP/1.1 503 "));

@@ -493,12 +493,33 @@ TEST_F(WebSocketServerTest, ClosesViewersOnShutdown)
     served.stopAccepting();
     served.onLoop([this] {
         served.hub().refuseViewers();
-        served.hub().closeViewers();
+        served.hub().closeViewers(CloseCode::kGoingAway, "the server is stopping");
     });
     EXPECT_EQ(readCloseCode(*client), 1001);
     client->send(rawFrame(0x80 | kClose, "\x03\xe9"));
     client->readAll();
     EXPECT_TRUE(served.untilAlone());
+}
+
+TEST_F(WebSocketServerTest, AChangeOfWhoMayLookEndsViewersAndRefusesOldWorkers)
+{
+    const auto from = [](const std::string &generation) {
+        return handshake("/?format=jpeg", "X-Picam-Access: " + generation + "\r\n");
+    };
+    const auto watching = connect(from("1"));
+    const auto stalled = connect(from("1"), 4096); // reads neither frames nor the close
+    ASSERT_TRUE(served.untilViewers(2));
+    served.publish(5000000);
+    RawClient changing(served.httpPath());
+    changing.send("POST /access?generation=2 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    EXPECT_THAT(changing.readAll(), StartsWith("HTTP/1.1 200 "));
+    EXPECT_EQ(readCloseCode(*watching), 1013);
+    EXPECT_TRUE(served.untilViewers(0));
+    RawClient old(served.streamPath());
+    old.send(from("1"));
+    EXPECT_THAT(old.readAll(), StartsWith("HTTP/1.1 503 "));
+    const auto again = connect(from("2"));
+    EXPECT_TRUE(served.untilViewers(1));
 }
 
 TEST_F(WebSocketServerTest, AHandshakeThatNeverEndsIsDropped)
