@@ -39,7 +39,14 @@ write_camera() { # CAMERA PORT, an empty one for none
         sed -e "s#__NAME__#$1#g" -e "s#__PORT__#$2#g" -e "s#/etc/picam#$etc#g" -e '/__LOCATIONS__/,$d' "$share/camera-site.conf"
         locations / "$1"
         echo "}"
-    } | write "$site/camera-$1.conf"
+    } | { if has_ipv6; then cat; else sed '/listen \[::\]/d'; fi; } | write "$site/camera-$1.conf"
+}
+
+rewrite_cameras() {
+    local name
+    camera_names | while read -r name; do
+        write_camera "$name" "$(camera_port "$name")"
+    done
 }
 
 # What tells of all of them: the list, and which page is at the root.
@@ -60,6 +67,12 @@ write_cameras() {
     [ ! -f "$site/overview.map" ] || chmod 644 "$site/overview.map"
 }
 
+valid_port() {
+    if ! [[ $1 =~ ^[1-9][0-9]{0,4}$ ]] || [ "$1" -gt 65535 ]; then
+        die "$1 is no port"
+    fi
+}
+
 # A name is an address of the site, too.
 valid_new_camera() { # NAME PORT
     valid_camera "$1"
@@ -68,9 +81,7 @@ valid_new_camera() { # NAME PORT
     esac
     ! camera_names | grep -x -- "$1" >/dev/null || die "$1 is there already"
     [ -n "$2" ] || return 0
-    if ! [[ $2 =~ ^[1-9][0-9]{0,4}$ ]] || [ "$2" -gt 65535 ]; then
-        die "$2 is no port"
-    fi
+    valid_port "$2"
     # nginx would take the configuration, and then keep the old one without a word.
     ! (exec 3<>"/dev/tcp/127.0.0.1/$2") 2>/dev/null || die "something listens at port $2 already"
 }

@@ -69,7 +69,7 @@ check_sockets() { # CAMERA
         "socket 660 picam $nginx_group") good "$1: $path" ;;
         missing) bad "$1: $path is not there" "systemctl restart picam@$1.target" ;;
         *) bad "$1: $path is: $about" \
-            "it should be a socket of picam:$nginx_group with mode 660: systemctl restart picam@$1.target" ;;
+            "it should be a socket of picam:$nginx_group with mode 660: picamctl setup; systemctl restart picam@$1.target" ;;
         esac
     done
 }
@@ -156,13 +156,12 @@ check_permissions() {
 
 check_nginx() {
     local said connections
-    if ! said=$("${nginx[@]}" -t 2>&1); then
-        bad "nginx refuses its configuration: $(grep -m1 -E 'emerg|error' <<<"$said")" "nginx -t says the file and the line"
+    if said=$(nginx_refuses); then
+        bad "nginx refuses its configuration: $said" "$(remedy "$said")"
         return
     fi
     good "nginx's configuration"
-    [ -e /etc/nginx/sites-enabled/picam ] ||
-        bad "the site is not enabled" "ln -s ../sites-available/picam /etc/nginx/sites-enabled/ && systemctl reload nginx"
+    [ -e "$(enabled_link)" ] || bad "the site is not enabled" "picamctl enable"
     if [ -d /run/systemd/system ] && ! systemctl --quiet is-active nginx.service; then
         bad "nginx does not run" "systemctl start nginx; journalctl -u nginx"
     fi
@@ -183,14 +182,32 @@ check_nginx() {
     fi
 }
 
+check_ports() {
+    local port program who others
+    others=$(other_sites)
+    for port in "$(site_port http)" "$(site_port https)"; do
+        program=$(other_program "$port")
+        who=$(holder "$port" "$others")
+        if [ -n "$program" ]; then
+            bad "port $port is taken: $program listens there, and nginx would not start" "end it, or: picamctl ports HTTP HTTPS, with two other ports"
+        elif [ -n "$who" ]; then
+            note "port $port is shared with $who; numbers and local names lead to picam (picamctl ports HTTP HTTPS takes others)"
+        else
+            good "port $port is picam's"
+        fi
+    done
+}
+
 check_site() {
-    local code
-    code=$(curl -sk -m 10 -o /dev/null -w '%{http_code}' https://localhost/healthz || true)
+    local code port url
+    port=$(site_port https)
+    url=https://localhost:$port/
+    code=$(curl -sk -m 10 -o /dev/null -w '%{http_code}' "${url}healthz" || true)
     case $code in
-    200 | 401 | 429) good "https://localhost/ answers" ;;
-    000) bad "https://localhost/ does not answer" "does nginx run, and does another program have port 443? ss -tlnp" ;;
-    503) bad "https://localhost/ answers, but picam-streamd does not" "systemctl restart picam.target" ;;
-    *) bad "https://localhost/ answers $code: it is another site's" "picam's names stand in /etc/nginx/picam/names.conf" ;;
+    200 | 401 | 429) good "$url answers" ;;
+    000) bad "$url does not answer" "does nginx run, and does another program have port $port? ss -tlnp" ;;
+    503) bad "$url answers, but picam-streamd does not" "systemctl restart picam.target" ;;
+    *) bad "$url answers $code: it is another site's" "picam's names stand in /etc/nginx/picam/names.conf" ;;
     esac
 }
 
@@ -235,6 +252,7 @@ check_clock() {
 
 cmd_check() {
     need_root
+    find_nginx_user
     local camera check
     # A check that fails itself keeps no other from being made.
     for camera in $(camera_names); do
@@ -242,7 +260,7 @@ cmd_check() {
             "check_$check" "$camera" || true
         done
     done
-    for check in devices permissions nginx site certificate disk clock; do
+    for check in devices permissions nginx ports site certificate disk clock; do
         "check_$check" || true
     done
     [ -z "$bad_found" ] || exit 1

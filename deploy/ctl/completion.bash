@@ -2,7 +2,7 @@
 _picamctl() {
     local word=${COMP_WORDS[COMP_CWORD]} words=
     case $COMP_CWORD in
-    1) words="passwd user open close http tls hsts name camera mount proxy check status" ;;
+    1) words="passwd user open close http tls hsts name camera mount proxy ports enable check status" ;;
     2)
         case ${COMP_WORDS[1]} in
         user | name | camera | proxy) words="add del list" ;;

@@ -44,13 +44,18 @@ write_mounts() {
 }
 
 # Without picam's site there is nothing that they could go by, and nginx would not start: the server blocks that include
-# them stay as they are. setup writes them again.
-cmd_disable() {
-    need_root
+# them stay as they are.
+empty_mounts() {
     local path rest
     mounts | while read -r path rest; do
         printf '# picamctl mount: %s %s\n' "$path" "$rest" | write "$(mount_file "$path")"
     done
+}
+
+# Before the site goes from nginx's configuration; enable writes them again.
+cmd_disable() {
+    need_root
+    empty_mounts
 }
 
 cmd_mount() {

@@ -1,5 +1,6 @@
 // The site as the package installs it: TLS, passwords, tickets, limits, and every refusal, through nginx.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync, appendFileSync, existsSync, statSync } from 'node:fs';
 import { once } from 'node:events';
 import https from 'node:https';
@@ -12,6 +13,18 @@ import { assertWithin, Child, procFile, programs, Site, top, Viewer, freePort, w
 
 const kTargets = ['/', '/index.html', '/?action=snapshot', '/?action=stream', '/stream', '/stream.html', '/pi.jpg', '/stream.mjpg',
   '/status', '/ticket', '/healthz', '/picam.css', '/stream.js', '/icon.svg', '/manifest.webmanifest', '/service-worker.js'];
+
+// Runs a command in which socket(AF_INET6) fails with EAFNOSUPPORT, by a seccomp filter.
+const kWithoutIpv6 = `import ctypes, os, platform, struct, sys
+number = {"x86_64": 41, "aarch64": 198}[platform.machine()]
+code = [(0x20, 0, 0, 0), (0x15, 0, 3, number), (0x20, 0, 0, 16), (0x15, 0, 1, 10), (0x06, 0, 0, 0x00050000 | 97), (0x06, 0, 0, 0x7fff0000)]
+program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in code))
+class Filter(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_void_p)]
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, ctypes.byref(Filter(len(code), ctypes.addressof(program)))) == 0
+os.execvp(sys.argv[1], sys.argv[1:])
+`;
 
 describe('the guarded site', () => {
   let site;
@@ -298,6 +311,195 @@ describe('who looks is checked for as long as they look', () => {
     server.close();
     writeFileSync(conf, good);
     site.picamctl(['close']);
+  });
+});
+
+describe('a machine that has a site', () => {
+  let site;
+  let foreign; // a port where another site listens
+  before(async () => { site = await Site.start([], { secure: true }); });
+  after(() => site.stop());
+  const file = (name) => path.join(site.folder, name);
+  const other = (name, text) => writeFileSync(file(`sites-enabled/${name}`), text);
+  const without = (name) => rmSync(file(`sites-enabled/${name}`), { force: true });
+  const listens = () => ['http', 'https'].map((name) => readFileSync(file(`etc/nginx/listen-${name}.conf`), 'utf8').split('\n').slice(1, -1));
+  // As the package does it the first time: no site and no ports are there yet.
+  const install = (options) => {
+    without('picam');
+    for (const name of ['listen-http.conf', 'listen-https.conf', 'https-port.map', 'certificate.conf']) rmSync(file(`etc/nginx/${name}`), { force: true });
+    const said = site.picamctl(['setup'], options);
+    return { stdout: said.stdout, enabled: site.picamctl(['enable'], { mayFail: true, ...options }) };
+  };
+  const takesIt = () => spawnSync('nginx', ['-t', '-p', site.folder, '-c', file('nginx.conf'), '-e', 'stderr'], { encoding: 'utf8' });
+  const ports = async () => [await freePort(), await freePort()];
+  // A running nginx does not go over from one address of a port to all of them, nor back.
+  const restart = async () => {
+    await site.nginx.end();
+    await site.startNginx();
+  };
+
+  test('keeps its ports, and picam takes others and says so', async () => {
+    other('mainsail', `server {\n listen 127.0.0.1:${site.httpPort} default_server; # "}\n server_name _;\n location / { return 200 "mainsail; {"; }\n}\n`);
+    // Of this machine's own, and of no TCP: nobody's loss.
+    other('local', `server {\n listen unix:${file('x.sock')};\n}\n`);
+    let { stdout, enabled } = install();
+    assert.equal(stdout, '', 'what listens for this machine alone has no port');
+    assert.equal(enabled.status, 0, enabled.stderr);
+    foreign = site.httpPort;
+    for (const listen of [`${foreign} default_server`, `*:${foreign}`, `[::]:${foreign} ipv6only=on`, `192.0.2.1:${foreign}`]) {
+      other('mainsail', `# listen 1;\nserver\n{\n  listen ${listen};\n  location / { set $x "listen 2; }"; return 200 'mainsail; {'; }\n}\nupstream u { server 127.0.0.1:3; }\n`);
+      without('local');
+      ({ stdout, enabled } = install());
+      assert.match(stdout, new RegExp(`^Port ${foreign} is left to the site .*/sites-enabled/mainsail, which has it: picam's HTTP is at port (80\\d\\d) `), listen);
+      assert.equal(stdout.split('\n').length, 2, stdout);
+      const [[http], [tls]] = listens();
+      assert.match(http, /^listen 127\.0\.0\.1:80\d\d;$/);
+      assert.equal(tls, `listen 127.0.0.1:${site.port} ssl;`);
+      if (!listen.startsWith('192')) assert.equal(enabled.status, 0, enabled.stderr);
+    }
+    other('mainsail', `server {\n listen ${foreign} default_server;\n server_name _;\n location / { return 200 mainsail; }\n}\n`);
+    install();
+    await restart();
+    const at = (port, options) => site.ask('/', { plain: true, port, ...options });
+    for (const Host of ['127.0.0.1', 'localhost', 'camera.local', 'camera']) {
+      assert.equal((await at(foreign, { headers: { Host } })).body.toString(), 'mainsail', Host);
+    }
+    const [http] = site.picamctl(['ports']).stdout.match(/\d+/g);
+    assert.equal((await at(http, { auth: null })).headers.location, 'https://127.0.0.1/');
+  });
+
+  test('ports: HTTP leads to the port of HTTPS, and who else has one is said', async () => {
+    const [http, tls] = await ports();
+    await site.change(['ports', `${http}`, `${tls}`]);
+    assert.equal(site.picamctl(['ports']).stdout, `HTTP ${http}, HTTPS ${tls}\n`);
+    assert.equal((await site.ask('/x?y', { plain: true, port: http, auth: null })).headers.location, `https://127.0.0.1:${tls}/x?y`);
+    assert.equal((await site.ask('/', { port: tls })).status, 200);
+    assert.equal((await site.ask('/x', { plain: true, port: tls, auth: null, headers: { Host: `localhost:${tls}` } })).headers.location, `https://localhost:${tls}/x`);
+    // A setup of the next version leaves them.
+    site.picamctl(['setup']);
+    assert.equal(site.picamctl(['ports']).stdout, `HTTP ${http}, HTTPS ${tls}\n`);
+    assert.match(site.picamctl(['tls', 'acme', 'cam.example.org'], { mayFail: true }).stderr, new RegExp(`the authority asks port ${site.httpPort}, and picam has port ${http}`));
+    const server = net.createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const taken = server.address().port;
+    for (const [args, why] of [[[taken, tls], /is taken: node/], [[http, http], /two numbers/], [[0, tls], /no port/], [[http, 65536], /no port/], [[http], /two numbers/]]) {
+      const { status, stderr } = site.picamctl(['ports', ...args.map(String)], { mayFail: true });
+      assert.equal(status, 1, `${args}`);
+      assert.match(stderr, why);
+    }
+    assert.equal(site.picamctl(['ports']).stdout, `HTTP ${http}, HTTPS ${tls}\n`);
+    const checked = () => site.picamctl(['check'], { mayFail: true }).stdout;
+    assert.match(checked(), new RegExp(`ok +port ${tls} is picam's\n`));
+    assert.match(site.picamctl(['ports', `${foreign}`, `${tls}`]).stdout, new RegExp(`Port ${foreign} is shared with the site .*mainsail`));
+    assert.match(checked(), new RegExp(`note +port ${foreign} is shared with the site .*mainsail`));
+    without('mainsail');
+    // Another program that has come to a port of picam's.
+    writeFileSync(file('etc/nginx/listen-http.conf'), `#\nlisten 127.0.0.1:${taken};\n`);
+    assert.match(checked(), new RegExp(`BAD +port ${taken} is taken: node listens there, and nginx would not start\n +.*picamctl ports HTTP HTTPS`));
+    // And at an installation.
+    const share = file('share/ports.sh');
+    const text = readFileSync(share, 'utf8');
+    writeFileSync(share, text.replace(/first_ports=\(\d+/, `first_ports=(${taken}`).replace('other_ports=(8080', `other_ports=(${taken}`));
+    const { stdout } = install();
+    assert.match(stdout, new RegExp(`^Port ${taken} is left to node, which has it: picam's HTTP is at port `));
+    assert.notEqual(Number(/HTTP (\d+)/.exec(site.picamctl(['ports']).stdout)[1]), taken);
+    writeFileSync(share, text);
+    server.close();
+    install();
+    await restart();
+  });
+
+  test('an installation from before stays where it is', () => {
+    other('mainsail', `server {\n listen 127.0.0.2:${site.port};\n listen ${site.httpPort};\n}\n`);
+    for (const name of ['listen-http.conf', 'listen-https.conf']) rmSync(file(`etc/nginx/${name}`));
+    assert.equal(site.picamctl(['setup']).stdout, '');
+    assert.equal(site.picamctl(['ports']).stdout, `HTTP ${site.httpPort}, HTTPS ${site.port}\n`);
+    without('mainsail');
+  });
+
+  test('a site that nginx refuses is never left enabled, and it is said why', async () => {
+    const enabled = () => existsSync(file('sites-enabled/picam'));
+    const why = () => site.picamctl(['check'], { mayFail: true }).stdout.match(/^BAD +nginx refuses.*\n.*/m)?.[0];
+    // Something of the same name.
+    for (const [text, says] of [['limit_req_zone $uri zone=picam_requests:1m rate=1r/s;\n', /picam_requests/], ['log_format picam x;\n', /duplicate "log_format" name "picam"/]]) {
+      other('aaa', text);
+      assert.notEqual(takesIt().status, 0);
+      assert.match(why(), says);
+      assert.match(why(), /another site has a zone, a log format or the like of that name/);
+      const { enabled: result } = install();
+      assert.equal(result.status, 1);
+      assert.match(result.stderr, says);
+      assert.ok(!enabled());
+      assert.equal(takesIt().status, 0);
+      // At an upgrade, too.
+      without('aaa');
+      assert.equal(site.picamctl(['enable']).status, 0);
+      other('aaa', text);
+      assert.equal(site.picamctl(['enable'], { mayFail: true }).status, 1);
+      assert.ok(!enabled());
+      assert.equal(takesIt().status, 0);
+      without('aaa');
+      assert.equal(site.picamctl(['enable']).status, 0);
+      assert.ok(enabled());
+    }
+    // Somebody else's mistake: a site that is there stays, a new one waits.
+    other('aaa', 'nonsense;\n');
+    assert.match(why(), /unknown directive "nonsense"[^]*not picam's: mend it/);
+    assert.match(site.picamctl(['enable'], { mayFail: true }).stderr, /not for picam's site: .*nonsense/);
+    assert.ok(enabled());
+    const { enabled: result } = install();
+    assert.equal(result.status, 1);
+    assert.match(result.stderr, /nonsense.*\n.*not picam's/);
+    assert.ok(!enabled());
+    without('aaa');
+    assert.equal(site.picamctl(['enable']).status, 0);
+  });
+
+  test('a kernel without IPv6', async () => {
+    // Of a process and its children: socket(AF_INET6) fails as it does with ipv6.disable=1.
+    const no6 = file('no6');
+    writeFileSync(no6, kWithoutIpv6);
+    const share = file('share/ports.sh');
+    const text = readFileSync(share, 'utf8');
+    writeFileSync(share, text.replace("listen_at=('127.0.0.1:')", "listen_at=('127.0.0.1:' '[::1]:')"));
+    const picamctl = (args) => spawnSync('python3', [no6, 'bash', file('share/picamctl'), ...args], { encoding: 'utf8', env: site.picamctlEnv() });
+    const refused = () => spawnSync('python3', [no6, 'nginx', '-t', '-p', site.folder, '-c', file('nginx.conf'), '-e', 'stderr'], { encoding: 'utf8' });
+    site.picamctl(['setup']);
+    assert.equal(listens().flat().length, 4, 'a machine that has it');
+    assert.match(refused().stderr, /Address family not supported/);
+    assert.match(picamctl(['check']).stdout, new RegExp(`BAD +nginx refuses.*Address family not supported.*\n.*no IPv6: picamctl ports ${site.httpPort} ${site.port} `));
+    const { status, stderr } = picamctl(['close']);
+    assert.equal(status, 1);
+    assert.match(stderr, /nothing was changed; this kernel has no IPv6/);
+    const mended = picamctl(['ports', `${site.httpPort}`, `${site.port}`]);
+    assert.equal(mended.status, 0, mended.stderr);
+    assert.equal(listens().flat().length, 2);
+    assert.equal(refused().status, 0, refused().stderr);
+    assert.equal(picamctl(['setup']).status, 0);
+    assert.equal(refused().status, 0);
+    writeFileSync(share, text);
+    site.picamctl(['setup']);
+  });
+
+  test('an nginx of another user', () => {
+    const conf = readFileSync(file('nginx.conf'), 'utf8');
+    const group = (name) => statSync(file(name)).gid;
+    const id = (name) => Number(spawnSync('id', ['-g', name], { encoding: 'utf8' }).stdout);
+    for (const [user, gid] of [['games', id('games')], ['www-data games', id('games')], ['www-data', id('www-data')]]) {
+      writeFileSync(file('nginx.conf'), conf.replace(/^user .*;/m, `user ${user};`));
+      site.picamctl(['setup']);
+      assert.equal(group('etc/users'), gid, user);
+      const units = 'systemd/picam-snapshot@.socket.d/nginx-group.conf';
+      if (gid === id('www-data')) {
+        assert.ok(!existsSync(file(units)) && !existsSync(file('tmpfiles.d/picam.conf')));
+      } else {
+        assert.match(readFileSync(file(units), 'utf8'), /^\[Socket\]\nSocketGroup=games$/m);
+        assert.match(readFileSync(file('tmpfiles.d/picam.conf'), 'utf8'), /^d \S+ 2750 picam games -$/m);
+        assert.match(site.picamctl(['check'], { mayFail: true }).stdout, /picam:games|640 root games|etc\/users\n/);
+      }
+    }
+    writeFileSync(file('nginx.conf'), conf);
+    site.picamctl(['setup']);
   });
 });
 

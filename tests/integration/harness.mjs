@@ -120,7 +120,7 @@ export class Site {
       const file = path.join(this.folder, name);
       writeFileSync(file, change(readFileSync(file, 'utf8')));
     };
-    this.httpPort = await freePort();
+    this.httpPort ??= await freePort();
     const places = (text) => text.replaceAll('/run/picam', this.run)
       .replaceAll('/usr/share/picam/html', path.join(this.folder, 'html'))
       .replaceAll('/etc/picam', path.join(this.folder, 'etc'))
@@ -128,21 +128,27 @@ export class Site {
       .replaceAll('/var/log/nginx', this.folder)
       .replaceAll('127.0.0.1:8080', `127.0.0.1:${this.port}`)
       .replaceAll(/listen \[::\]:.*\n/g, '')
-      .replaceAll('listen 443', `listen 127.0.0.1:${this.port}`)
-      .replaceAll('listen 80', `listen 127.0.0.1:${this.httpPort}`)
+      .replace("listen_at=('' '[::]:')", "listen_at=('127.0.0.1:')")
+      .replace('first_ports=(80 443)', `first_ports=(${this.httpPort} ${this.port})`)
+      .replaceAll(/\/etc\/nginx\/(sites-enabled|nginx\.conf|conf\.d)/g, `${this.folder}/$1`)
+      .replaceAll('/etc/nginx/sites-available/picam', path.join(this.folder, 'picam-site.conf'))
+      .replaceAll('/etc/systemd/system', path.join(this.folder, 'systemd'))
+      .replaceAll('/etc/tmpfiles.d', path.join(this.folder, 'tmpfiles.d'))
       .replaceAll('http://127.0.0.1/', `http://127.0.0.1:${this.httpPort}/`)
       .replaceAll('listen __PORT__', 'listen 127.0.0.1:__PORT__');
     writeFileSync(path.join(this.folder, 'picam/locations.conf'), `${this.locations('/', 'pi')}include picam/cameras.conf;\n`);
     edit(conf, places);
     for (const name of readdirSync(path.join(this.folder, 'picam'))) edit(`picam/${name}`, places);
-    edit('nginx.conf', (text) => text.replace('include picam.conf', `include ${conf}`));
+    edit('nginx.conf', (text) => text.replace('include picam.conf', this.secure ? 'include sites-enabled/*' : `include ${conf}`));
     if (this.secure && !this.password) {
       mkdirSync(path.join(this.folder, 'etc'));
       mkdirSync(path.join(this.folder, 'share'));
-      for (const name of ['deploy/ctl/picamctl', 'deploy/ctl/cameras.sh', 'deploy/ctl/check.sh', 'deploy/ctl/mounts.sh', 'deploy/ctl/camera-site.conf', 'nginx/locations.conf.in']) {
+      mkdirSync(path.join(this.folder, 'sites-enabled'));
+      for (const name of ['deploy/ctl/picamctl', 'deploy/ctl/cameras.sh', 'deploy/ctl/check.sh', 'deploy/ctl/mounts.sh', 'deploy/ctl/ports.sh', 'deploy/ctl/camera-site.conf', 'nginx/locations.conf.in']) {
         writeFileSync(path.join(this.folder, 'share', path.basename(name)), places(readFileSync(path.join(top, name), 'utf8')));
       }
       this.said = this.picamctl(['setup']).stdout;
+      this.picamctl(['enable']);
       this.password = readFileSync(path.join(this.folder, 'etc/first-password'), 'utf8').trim();
     }
     // The sockets are for their owner and its group; here nginx's workers are the same user as the programs.
@@ -166,17 +172,21 @@ export class Site {
     const result = spawnSync('bash', [path.join(this.folder, 'share/picamctl'), ...args], {
       input,
       encoding: 'utf8',
-      env: {
-        ...process.env,
-        PICAM_ETC: path.join(this.folder, 'etc'),
-        PICAM_LIB: path.join(this.folder, 'lib'),
-        PICAM_SHARE: path.join(this.folder, 'share'),
-        PICAM_NGINX: `nginx -p ${this.folder} -c ${path.join(this.folder, 'nginx.conf')} -e stderr`,
-        ...env,
-      },
+      env: this.picamctlEnv(env),
     });
     if (result.status !== 0 && !mayFail) throw new Error(`picamctl ${args.join(' ')}: ${result.stdout}${result.stderr}`);
     return result;
+  }
+
+  picamctlEnv(env = {}) {
+    return {
+      ...process.env,
+      PICAM_ETC: path.join(this.folder, 'etc'),
+      PICAM_LIB: path.join(this.folder, 'lib'),
+      PICAM_SHARE: path.join(this.folder, 'share'),
+      PICAM_NGINX: `nginx -p ${this.folder} -c ${path.join(this.folder, 'nginx.conf')} -e stderr`,
+      ...env,
+    };
   }
 
   // The same for a change, and waits until only workers with the new configuration accept connections.
@@ -192,10 +202,13 @@ export class Site {
 
   // Another site of this nginx, before picam's: its server blocks, in place of what it had.
   async otherSite(text) {
-    writeFileSync(path.join(this.folder, 'other.conf'), text);
     const file = path.join(this.folder, 'nginx.conf');
-    const conf = readFileSync(file, 'utf8');
-    if (!conf.includes('include other.conf')) writeFileSync(file, conf.replace(/( *)include picam/, '$1include other.conf;\n$&'));
+    if (this.secure) {
+      writeFileSync(path.join(this.folder, 'sites-enabled/other'), text);
+    } else {
+      writeFileSync(path.join(this.folder, 'other.conf'), text);
+      writeFileSync(file, readFileSync(file, 'utf8').replace('include picam.conf;', 'include other.conf;\n    include picam.conf;'));
+    }
     await this.#reloaded(() => {
       const said = spawnSync('nginx', ['-p', this.folder, '-c', file, '-e', 'stderr', '-s', 'reload'], { encoding: 'utf8' });
       if (said.status !== 0) throw new Error(said.stderr);

@@ -1,7 +1,7 @@
 // picam below a path of another site of its nginx (picamctl mount), and behind other servers that strip a path and have the
 // certificate (picamctl proxy).
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -135,13 +135,25 @@ describe('below a path of another site', () => {
 
   test('without picam\'s site, as when the package is removed, nginx still starts', () => {
     const file = path.join(site.folder, 'nginx.conf');
-    const conf = readFileSync(file, 'utf8');
     const check = () => spawnSync('nginx', ['-p', site.folder, '-c', file, '-e', 'stderr', '-t'], { encoding: 'utf8' });
+    const link = path.join(site.folder, 'sites-enabled/picam');
     site.picamctl(['disable']);
-    writeFileSync(file, conf.replace(/include picam.*\n/, ''));
+    rmSync(link);
     assert.equal(check().status, 0, check().stderr);
-    writeFileSync(file, conf);
     site.picamctl(['setup']);
+    assert.equal(check().status, 0, check().stderr);
+    // Refused, it is not enabled, and the other site starts without it.
+    const other = path.join(site.folder, 'sites-enabled/aaa');
+    writeFileSync(other, 'log_format picam x;\n');
+    assert.equal(site.picamctl(['enable'], { mayFail: true }).status, 1);
+    assert.equal(check().status, 0, check().stderr);
+    rmSync(other);
+    site.picamctl(['enable']);
+    writeFileSync(other, 'log_format picam x;\n');
+    assert.equal(site.picamctl(['enable'], { mayFail: true }).status, 1);
+    assert.equal(check().status, 0, check().stderr);
+    rmSync(other);
+    site.picamctl(['enable']);
     assert.equal(check().status, 0, check().stderr);
     assert.match(readFileSync(path.join(site.folder, 'etc/nginx/mount-webcam.conf'), 'utf8'), /location \^~ \/webcam\//);
   });
