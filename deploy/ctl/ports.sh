@@ -200,7 +200,7 @@ cmd_ports() {
 
 find_nginx_user() {
     local said
-    said=$(configuration | awk '$1 == "user" {sub(/;.*/, ""); print $2, ($3 == "" ? $2 : $3); exit}') || true
+    said=$(configuration | awk '$1 == "user" && !found {sub(/;.*/, ""); print $2, ($3 == "" ? $2 : $3); found = 1}') || true
     [ -z "$said" ] || read -r nginx_user nginx_group <<<"$said"
 }
 
@@ -220,9 +220,12 @@ write_nginx_group() {
         )
     fi
     after=$(cat "$tmpfiles" "$folder/nginx-group.conf" 2>/dev/null || true)
-    if [ "$before" != "$after" ] && [ -d /run/systemd/system ] && [ -z "${PICAM_NGINX:-}" ]; then
+    if [ "$before" = "$after" ] || [ -n "${PICAM_NGINX:-}" ]; then
+        return
+    fi
+    systemd-tmpfiles --create picam.conf || true
+    if [ -d /run/systemd/system ]; then
         systemctl daemon-reload
-        systemd-tmpfiles --create picam.conf || true
         systemctl try-restart 'picam-snapshot@*.socket' 'picam-streamd@*.service' || true
     fi
 }
@@ -276,7 +279,10 @@ cmd_enable() {
         else
             ln -s "$available" "$link"
             write_mounts
-            why=$(nginx_refuses) || return 0
+            if ! why=$(nginx_refuses); then
+                reload_nginx
+                return
+            fi
             rm "$link"
             empty_mounts
         fi

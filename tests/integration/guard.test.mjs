@@ -47,7 +47,7 @@ describe('the guarded site', () => {
     }
     assert.equal(await view(site), 401);
     // What is under way when the stream runs is not everybody's either.
-    for (const target of ['/picam-login', '/picam-websocket', '/picam-websocket-by-ticket', '/.well-known/acme-challenge/x']) {
+    for (const target of ['/picam-login', '/picam-websocket', '/picam-websocket-by-ticket', '/.well-known/acme-challenge/x', '/access?generation=9', '/generation']) {
       assert.equal((await site.ask(target)).status, 404, target);
     }
   });
@@ -65,7 +65,7 @@ describe('the guarded site', () => {
   });
 
   test('refuses other methods, bodies and paths out of its folder on every location', async () => {
-    for (const target of [...kTargets, '/metrics', '/nope']) {
+    for (const target of [...kTargets, '/metrics', '/nope', '/access?generation=9', '/pi/access?generation=9']) {
       for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'TRACE', 'PROPFIND']) {
         const { status } = await site.ask(target, { method, auth: null });
         assert.equal(status, 405, `${method} ${target}`);
