@@ -177,7 +177,7 @@ check_nginx() {
             "set worker_connections in /etc/nginx/nginx.conf to $((2 * viewers + 100)) or more"
     fi
     if is_open; then note "the site asks for no password (picamctl close undoes this)"; else good "a password is asked for"; fi
-    if grep -q '^include picam/locations' "$site/http.conf" 2>/dev/null; then
+    if [ "$(http_is)" = serve ]; then
         note "plain HTTP serves the site (picamctl http redirect undoes this)"
     fi
 }

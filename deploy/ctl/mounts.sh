@@ -36,15 +36,16 @@ write_mount() { # PATH CAMERA LOGIN
     } | write "$(mount_file "$path")"
 }
 
+# Without picam's site there is nothing that they could go by, and nginx would not start.
 write_mounts() {
     local path camera login
+    is_enabled || return 0
     mounts | while read -r path camera login; do
         write_mount "$path" "$camera" "$login"
     done
 }
 
-# Without picam's site there is nothing that they could go by, and nginx would not start: the server blocks that include
-# them stay as they are.
+# The server blocks that include them stay as they are.
 empty_mounts() {
     local path rest
     mounts | while read -r path rest; do
@@ -85,6 +86,7 @@ cmd_mount() {
     if ! [[ $path =~ ^(/[A-Za-z0-9_-]+)+/$ ]]; then
         die "a path is /webcam/ or /house/webcam/: letters, digits, - and _ between slashes"
     fi
+    is_enabled || die "picam's own site is not enabled, by which a mount goes: picamctl enable"
     camera_names | grep -x -- "$camera" >/dev/null || die "there is no camera $camera"
     begin
     write_mount "$path" "$camera" "$login"

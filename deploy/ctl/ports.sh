@@ -256,13 +256,19 @@ enabled_link() {
     fi
 }
 
+is_enabled() {
+    local link
+    link=$(enabled_link)
+    [ -L "$link" ] || [ -e "$link" ]
+}
+
 # The site, on, if nginx takes it; else off, for nginx would not start the next time. What is wrong elsewhere is no reason.
 cmd_enable() {
     local link why others
     need_root
     link=$(enabled_link)
     [ ! -L "$lib/site-link" ] || mv "$lib/site-link" "$link" # of one that was killed
-    if [ -L "$link" ] || [ -e "$link" ]; then
+    if is_enabled; then
         why=$(nginx_refuses) || return 0
         mv "$link" "$lib/site-link"
         empty_mounts
