@@ -84,6 +84,12 @@ valid_new_camera() { # NAME PORT
     valid_port "$2"
     # nginx would take the configuration, and then keep the old one without a word.
     ! (exec 3<>"/dev/tcp/127.0.0.1/$2") 2>/dev/null || die "something listens at port $2 already"
+    local who
+    who=$(holder "$2" "$(other_sites)")
+    [ -z "$who" ] || die "port $2 is taken: $who has it"
+    case $2 in
+    "$(site_port http)" | "$(site_port https)") die "port $2 is the site's own" ;;
+    esac
 }
 
 cmd_camera() {

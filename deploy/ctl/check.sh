@@ -183,13 +183,14 @@ check_nginx() {
 }
 
 check_ports() {
-    local port program who others
+    local port program who others camera
     others=$(other_sites)
-    for port in "$(site_port http)" "$(site_port https)"; do
+    # shellcheck disable=SC2046
+    for port in "$(site_port http)" "$(site_port https)" $(for camera in $(camera_names); do camera_port "$camera"; done); do
         program=$(other_program "$port")
         who=$(holder "$port" "$others")
         if [ -n "$program" ]; then
-            bad "port $port is taken: $program listens there, and nginx would not start" "end it, or: picamctl ports HTTP HTTPS, with two other ports"
+            bad "port $port is taken: $program listens there, and nginx would not start" "end it, or take another: picamctl ports HTTP HTTPS; a further camera's: picamctl camera del and add"
         elif [ -n "$who" ]; then
             note "port $port is shared with $who; numbers and local names lead to picam (picamctl ports HTTP HTTPS takes others)"
         else

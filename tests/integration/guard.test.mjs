@@ -393,6 +393,10 @@ describe('a machine that has a site', () => {
     assert.match(site.picamctl(['ports', `${foreign}`, `${tls}`]).stdout, new RegExp(`Port ${foreign} is shared with the site .*mainsail`));
     assert.match(checked(), new RegExp(`note +port ${foreign} is shared with the site .*mainsail`));
     without('mainsail');
+    assert.match(site.picamctl(['camera', 'add', 'garage', `${taken}`], { mayFail: true }).stderr, /listens at port/);
+    other('far', 'server {\n listen 127.0.0.1:4;\n listen 192.0.2.1:7;\n}\n'); // where nothing answers
+    assert.match(site.picamctl(['camera', 'add', 'garage', '7'], { mayFail: true }).stderr, /port 7 is taken: the site .*far has it/);
+    without('far');
     // Another program that has come to a port of picam's.
     writeFileSync(file('etc/nginx/listen-http.conf'), `#\nlisten 127.0.0.1:${taken};\n`);
     assert.match(checked(), new RegExp(`BAD +port ${taken} is taken: node listens there, and nginx would not start\n +.*picamctl ports HTTP HTTPS`));
