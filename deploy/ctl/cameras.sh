@@ -27,9 +27,18 @@ redirect_to_folder() { # PATH
     printf 'location = %s {\n    return 301 %s/$is_args$args;\n}\n' "$name" "${name##*/}"
 }
 
+# Names that are addresses of picam's own, or may become some.
+is_reserved() { # CAMERA
+    case $1 in
+    stream | status | ticket | healthz | metrics | controls | cameras | overview | picam*) return 0 ;;
+    *) return 1 ;;
+    esac
+}
+
 write_camera() { # CAMERA PORT, an empty one for none
     local path=/$1/
-    {
+    # One of such a name is from a version that had no paths, and has its port alone.
+    is_reserved "$1" || {
         printf '# Written by picamctl camera: %s below %s.\n' "$1" "$path"
         redirect_to_folder "$path"
         locations "$path" "$1"
@@ -55,6 +64,7 @@ write_cameras() {
     {
         echo "["
         camera_names | while read -r name; do
+            ! is_reserved "$name" || continue
             title=$(setting "$name" camera title | sed 's/[\\"]/\\&/g') || true
             printf '%s  {"name": "%s", "title": "%s", "path": "%s/"}' "$separator" "$name" "$title" "$name"
             separator=$',\n'
@@ -76,9 +86,7 @@ valid_port() {
 # A name is an address of the site, too.
 valid_new_camera() { # NAME PORT
     valid_camera "$1"
-    case $1 in
-    stream | status | ticket | healthz | metrics | cameras | overview | picam*) die "$1 is an address of picam's own" ;;
-    esac
+    ! is_reserved "$1" || die "$1 is an address of picam's own"
     ! camera_names | grep -x -- "$1" >/dev/null || die "$1 is there already"
     [ -n "$2" ] || return 0
     valid_port "$2"
@@ -93,7 +101,7 @@ valid_new_camera() { # NAME PORT
 }
 
 cmd_camera() {
-    local what=${1:-} name=${2:-} port=${3:-}
+    local what=${1:-} name=${2:-} port=${3:-} title
     case $what in
     list)
         camera_names
@@ -103,10 +111,20 @@ cmd_camera() {
         valid_new_camera "$name" "$port"
         begin
         write_camera "$name" "$port"
-        write_cameras
         commit
         [ ! -d /run/systemd/system ] || systemctl --quiet enable --now "picam@$name.target"
-        echo "It is at /$name/${port:+ and at port $port}. Its settings beside picam.conf go to $etc/$name.env, as PICAM_CAMERA_ID=1 and PICAM_CAMERA_TITLE."
+        echo "It is at /$name/${port:+ and at port $port}. Its settings beside picam.conf go to $etc/$name.env, as PICAM_CAMERA_ID=1; picamctl camera title $name TEXT names it for people."
+        ;;
+    title)
+        title=$3
+        camera_names | grep -x -- "$name" >/dev/null || die "there is no camera $name"
+        if [ ${#title} -gt 60 ] || [[ $title =~ [[:cntrl:]\"\\\$] ]]; then
+            die "a title is a text of up to 60 bytes without \", \\ and \$"
+        fi
+        begin
+        { grep -v '^PICAM_CAMERA_TITLE=' "$etc/$name.env" 2>/dev/null || true; [ -z "$title" ] || printf 'PICAM_CAMERA_TITLE="%s"\n' "$title"; } | write "$etc/$name.env"
+        commit
+        [ ! -d /run/systemd/system ] || systemctl try-restart "picam-streamd@$name.service" "picam-snapshot@$name.service"
         ;;
     del)
         valid_camera "$name"
@@ -114,7 +132,6 @@ cmd_camera() {
         ! mounts | grep " $name " >/dev/null || die "$name is mounted in another site: picamctl mount list"
         begin
         rm -f "$site/camera-$name.conf" "$site/path-$name.conf"
-        write_cameras
         commit
         if [ -d /run/systemd/system ]; then
             systemctl --quiet disable --now "picam@$name.target"
@@ -122,6 +139,6 @@ cmd_camera() {
         fi
         rm -f "/run/picam/$name".{lock,frames,camera,snapshot.sock} # systemd leaves its socket there
         ;;
-    *) die "camera add NAME [PORT], camera del NAME or camera list" ;;
+    *) die "camera add NAME [PORT], camera del NAME, camera title NAME TEXT or camera list" ;;
     esac
 }

@@ -164,7 +164,14 @@ check_nginx() {
     [ -e "$(enabled_link)" ] || bad "the site is not enabled" "picamctl enable"
     if [ -d /run/systemd/system ] && ! systemctl --quiet is-active nginx.service; then
         bad "nginx does not run" "systemctl start nginx; journalctl -u nginx"
+    elif [ -d /run/systemd/system ] && ! systemctl --quiet is-enabled nginx.service; then
+        bad "nginx does not start at boot" "systemctl enable nginx"
     fi
+    # dpkg kept what was changed here.
+    local file
+    for file in /etc/nginx/picam/*.dpkg-dist /etc/nginx/sites-available/picam.dpkg-dist; do
+        [ ! -e "$file" ] || note "${file%.dpkg-dist} was changed here and is older than this version's, $file: compare the two"
+    done
     # A viewer takes two of them: its own connection and the one to streamd.
     connections=$(sed -n 's/^[[:space:]]*worker_connections[[:space:]]*\([0-9]*\);.*/\1/p' /etc/nginx/nginx.conf | head -1)
     local camera most viewers=0

@@ -25,14 +25,14 @@ write_mount() { # PATH CAMERA LOGIN
     auth_request ${path}picam-login;
     auth_request_set \$picam_login_status \$upstream_status;
     location = ${path}picam-login {
-        include picam/login.conf;
+        include picam/ask-login.conf;
     }"
     fi
     {
         printf '# picamctl mount: %s\n' "$*"
         redirect_to_folder "$path"
         locations "$path" "$2" | sed -e '/^    location = .*metrics {/,/^    }/d' -e '/The scraper/d' |
-            awk -v access="$access" '{print} /^location \^~/ {print "    include picam/mount.conf;"; if (access) print access}'
+            awk -v access="$access" '{sub("picam/headers.conf", "picam/mount-headers.conf"); print} /^location \^~/ {print "    include picam/mount.conf;"; if (access) print access}'
     } | write "$(mount_file "$path")"
 }
 
@@ -69,7 +69,7 @@ cmd_mount() {
     del)
         path=${2:-}
         file=$(mount_file "$path")
-        mounts | grep "^$path " >/dev/null || die "nothing is mounted at $path"
+        mounts | cut -d' ' -f1 | grep -xF -- "$path" >/dev/null || die "nothing is mounted at $path"
         begin
         rm -f "$file"
         commit
@@ -95,11 +95,13 @@ cmd_mount() {
     cat <<TEXT
 Put this line into the server block of the site that shall have the camera $camera at $path:
 
-    include $file*;
+    include ${file%f}[f];
 
 then: nginx -t && systemctl reload nginx
 TEXT
-    [ "$login" = password ] || echo "Nobody is asked for picam's password there: who may look is what the server block says."
+    if [ "$login" != password ] || is_open; then
+        echo "Nobody is asked for picam's password there: who may look, and under which names, is what the server block says."
+    fi
 }
 
 # ---- Servers in front of picam's site ----

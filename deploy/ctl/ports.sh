@@ -241,6 +241,7 @@ nginx_refuses() { # says why; false when it takes its configuration
 remedy() { # WHY
     case $1 in
     *"Address family not supported"*) echo "this kernel has no IPv6: picamctl ports $(site_port http) $(site_port https) takes picam's listen lines for it away; other sites' are theirs" ;;
+    *'unknown "picam_'*) echo "a file of picam's site that was changed here is of an older version: compare with FILE.dpkg-dist beside it, or apt install --reinstall -o Dpkg::Options::=--force-confask picam" ;;
     *picam_* | *'"picam"'*) echo "another site has a zone, a log format or the like of that name, which is picam's: it needs another one there" ;;
     *"$etc/"* | */nginx/picam/* | */picam:* | */picam.conf:*) echo "mend what was changed there in picam's site, or apt install --reinstall -o Dpkg::Options::=--force-confask picam" ;;
     *) echo "this is not picam's: mend it where nginx -t says" ;;

@@ -42,7 +42,7 @@ for (const name of Object.keys(kBrowsers)) {
       await site.otherSite(`server {
         listen 127.0.0.1:${port};
         root other;
-        include ${site.folder}/etc/nginx/mount-webcam.conf*;
+        include ${site.folder}/etc/nginx/mount-webcam.con[f];
       }`);
       strips = await freePort();
       await site.change(['proxy', 'add', '127.0.0.1']);

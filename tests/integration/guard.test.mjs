@@ -701,8 +701,9 @@ describe('picamctl', () => {
   test('the site answers to what its self-signed certificate names', async () => {
     const uname = path.join(site.folder, 'uname/uname');
     mkdirSync(path.dirname(uname));
-    const named = (name) => {
+    const named = (name, full = name) => {
       writeFileSync(uname, `#!/bin/sh\necho ${name}\n`, { mode: 0o755 });
+      writeFileSync(path.join(path.dirname(uname), 'hostname'), `#!/bin/sh\necho ${full}\n`, { mode: 0o755 });
       return { env: { PATH: `${path.dirname(uname)}:${process.env.PATH}` } };
     };
     const before = site.picamctl(['name', 'list']).stdout;
@@ -719,6 +720,14 @@ describe('picamctl', () => {
     assert.equal(await statusOf('/', { headers: { Host: 'camera.foreign.example' } }), 421);
     site.picamctl(['setup']);
     assert.match(site.picamctl(['name', 'list']).stdout, /^camera\.foreign\.example$/m);
+    // As a machine in a cloud is called: longer than nginx takes a name as such.
+    const long = `camera.${'a-part-of-a-name.'.repeat(6)}example`;
+    await site.change(['tls', 'self-signed'], named('camera', long));
+    assert.equal(await statusOf('/', { headers: { Host: long } }), 200);
+    assert.equal(await statusOf('/', { headers: { Host: long.replaceAll('.', 'x') + '.example' } }), 421);
+    assert.ok(site.picamctl(['name', 'list']).stdout.split('\n').includes(long));
+    await site.change(['name', 'del', long]);
+    assert.equal(await statusOf('/', { headers: { Host: long } }), 421);
     await site.change(['tls', 'self-signed']);
   });
 
@@ -790,6 +799,12 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 
     for (const args of [['x', `${site.port}`], ['garage', '1234'], ['pi', '1234'], ['a/b', '1234'], ['x', '0'], ['x', '65536'], ['stream', ''], ['status', ''], ['cameras', ''], ['picam-x', ''], ['garage', ''], ['', '1234']]) {
       assert.notEqual(site.picamctl(['camera', 'add', ...args], { mayFail: true }).status, 0, args.join(' '));
     }
+    const env = { PATH: `${path.dirname(programs.streamd)}:${process.env.PATH}` };
+    await site.change(['camera', 'title', 'garage', 'The garage, {north} # 2'], { env });
+    assert.equal(JSON.parse((await site.ask('/cameras')).body)[1].title, 'The garage, {north} # 2');
+    for (const title of ['a"b', 'a\\b', 'a$b', 'a\nb', 'x'.repeat(61)]) assert.equal(site.picamctl(['camera', 'title', 'garage', title], { mayFail: true }).status, 1, title);
+    await site.change(['camera', 'title', 'garage', ''], { env });
+    assert.equal(JSON.parse((await site.ask('/cameras')).body)[1].title, '');
     await site.change(['camera', 'del', 'garage']);
     await assert.rejects(asked('/'));
     assert.equal(await statusOf('/garage/'), 404);

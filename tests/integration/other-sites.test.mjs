@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
+import net from 'node:net';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { end, view } from './guarded-viewer.mjs';
@@ -24,7 +25,7 @@ describe('below a path of another site', () => {
     location = /post { return 200 "posted"; }
     ${lines}
 }`;
-  const kMount = () => `include ${site.folder}/etc/nginx/mount-webcam.conf*;`;
+  const kMount = () => `include ${site.folder}/etc/nginx/mount-webcam.con[f];`;
 
   before(async () => {
     site = await Site.start([], { secure: true });
@@ -32,7 +33,7 @@ describe('below a path of another site', () => {
     mkdirSync(path.join(site.folder, 'other'));
     writeFileSync(path.join(site.folder, 'other/sorry.txt'), 'sorry');
     const { stdout } = await site.change(['mount', '/webcam/']);
-    assert.match(stdout, new RegExp(`    include ${site.folder}/etc/nginx/mount-webcam.conf\\*;\n`));
+    assert.match(stdout, new RegExp(`    include ${site.folder}/etc/nginx/mount-webcam.con\\[f\\];\n`));
     await site.otherSite(other(kMount()));
   });
   after(() => site.stop());
@@ -114,13 +115,28 @@ describe('below a path of another site', () => {
     await site.otherSite(other(kMount()));
   });
 
+  test('a site with caches, HSTS, types and limits of its own for its other pages', async () => {
+    await site.otherSite(`proxy_cache_path ${site.folder}/cache keys_zone=other:1m;\n${other(`add_header Strict-Transport-Security "max-age=63072000; includeSubDomains" always;
+      proxy_cache other; proxy_cache_valid any 1h; proxy_no_cache $http_authorization; proxy_cache_bypass $http_authorization; proxy_cache_min_uses 20;
+      types { application/wasm wasm; } limit_rate 1k; proxy_bind 127.0.0.3; proxy_buffering off; ${kMount()}`)}`);
+    await site.change(['hsts', 'on']);
+    for (let i = 0; i < 15; ++i) assert.equal(await statusOf('/webcam/status', { localAddress: '127.0.0.10' }), 200, `request ${i}`);
+    assert.equal(await statusOf('/webcam/status', { auth: null, localAddress: '127.0.0.10' }), 401);
+    assert.match((await ask('/webcam/still.js')).headers['content-type'], /javascript/);
+    const still = await ask('/webcam/pi.jpg');
+    assert.equal(still.status, 200);
+    assert.equal(still.headers['strict-transport-security'], undefined);
+    await site.change(['hsts', 'off']);
+    await site.otherSite(other(kMount()));
+  });
+
   test('further mounts, and what is none', async () => {
     await site.change(['mount', '/house/front-door/']);
     assert.equal(site.picamctl(['mount', 'list']).stdout, '/house/front-door/ pi\n/webcam/ pi\n');
-    await site.otherSite(other(`${kMount()} include ${site.folder}/etc/nginx/mount-house.front-door.conf*;`));
+    await site.otherSite(other(`${kMount()} include ${site.folder}/etc/nginx/mount-house.front-door.con[f];`));
     assert.equal(await statusOf('/house/front-door/pi.jpg'), 200);
     assert.equal((await ask('/house/front-door')).headers.location, 'front-door/');
-    for (const args of [['/'], ['webcam/'], ['/webcam'], ['/a b/'], ['/a;/'], ['/../'], ['/x/', 'nobody'], ['del', '/nothing/'], []]) {
+    for (const args of [['/'], ['webcam/'], ['/webcam'], ['/a b/'], ['/a;/'], ['/../'], ['/x/', 'nobody'], ['del', '/nothing/'], ['del', '.*'], []]) {
       assert.notEqual(site.picamctl(['mount', ...args], { mayFail: true }).status, 0, args.join(' '));
     }
     // The line that names it may stay.
@@ -250,11 +266,11 @@ for (const [name, configure] of Object.entries(kProxies)) {
     });
 
     test('a viewer is known by an address of its own', async () => {
-      assert.equal((await ask('/status', { localAddress: '127.0.0.33' })).status, 200);
+      assert.equal((await ask('/ticket', { localAddress: '127.0.0.33' })).status, 200);
       const log = path.join(site.folder, 'picam.log');
       // nginx writes it when a worker ends, at the latest.
       await site.change(['name', 'add', 'a.example']);
-      await waitFor('the line in the log', () => /^127\.0\.0\.33 - picam .*\/status/m.test(readFileSync(log, 'utf8')));
+      await waitFor('the line in the log', () => /^127\.0\.0\.33 - picam .*\/ticket/m.test(readFileSync(log, 'utf8')));
     });
 
     test('guesses count against who makes them', async () => {
@@ -276,6 +292,17 @@ for (const [name, configure] of Object.entries(kProxies)) {
       await site.change(['http', 'serve']);
       assert.equal((await ask('/status')).status, 200);
       assert.equal((await ask('/metrics')).status, 403);
+      await site.change(['http', 'redirect']);
+    });
+
+    test('nor through one that says nothing of itself', async () => {
+      await site.change(['http', 'serve']);
+      const silent = new Promise((resolve) => {
+        let text = '';
+        net.connect(site.httpPort, '127.0.0.1', function connected() { this.write('GET /metrics HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n'); })
+          .on('data', (data) => { text += data; }).on('close', () => resolve(text));
+      });
+      assert.match(await silent, /^HTTP\/1\.1 403 /);
       await site.change(['http', 'redirect']);
     });
 
