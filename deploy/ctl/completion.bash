@@ -5,7 +5,8 @@ _picamctl() {
     1) words="passwd user open close http tls hsts name camera mount proxy ports enable check status" ;;
     2)
         case ${COMP_WORDS[1]} in
-        user | name | camera | proxy) words="add del list" ;;
+        user | name | proxy) words="add del list" ;;
+        camera) words="add del title list" ;;
         mount) words="del list" ;;
         http) words="serve redirect" ;;
         tls) words="self-signed files acme renew" ;;
@@ -17,6 +18,7 @@ _picamctl() {
         case ${COMP_WORDS[1]}-${COMP_WORDS[2]} in
         user-del) words=$(picamctl user list 2>/dev/null) ;;
         name-del) words=$(picamctl name list 2>/dev/null) ;;
+        camera-title) words=$(picamctl camera list 2>/dev/null) ;;
         camera-del) words=$(picamctl camera list 2>/dev/null | sed 1d) ;;
         proxy-del) words=$(picamctl proxy list 2>/dev/null) ;;
         mount-del) words=$(picamctl mount list 2>/dev/null | cut -d' ' -f1) ;;
