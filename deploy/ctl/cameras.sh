@@ -41,7 +41,7 @@ write_camera() { # CAMERA PORT, an empty one for none
     is_reserved "$1" || {
         printf '# Written by picamctl camera: %s below %s.\n' "$1" "$path"
         redirect_to_folder "$path"
-        locations "$path" "$1"
+        locations "$path" "$1" | sed 's#/manifest.webmanifest break;#/manifest-below.webmanifest break; \# the site is one app#'
     } | write "$site/path-$1.conf"
     [ -n "$2" ] || return 0
     {

@@ -152,6 +152,12 @@ http {
       await waitChanges(page, 2);
       await page.goto(`${site.url}/garage/stream`);
       await waitChanges(page, 3);
+      if (name === 'chrome') {
+        // All cameras of a site are one app, which begins at its root.
+        const client = await page.createCDPSession();
+        assert.deepEqual((await client.send('Page.getAppManifest')).errors, []);
+        assert.equal((await client.send('Page.getAppId')).appId, `${site.url}/stream`);
+      }
       assert.deepEqual(page.errors, []);
       // One of them is gone: the other does not mind.
       for (const child of children.splice(-2)) await child.end();
