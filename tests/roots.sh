@@ -35,7 +35,7 @@ export PATH=$work/bin:$PATH PICAM_CACHE=$work/cache
 for clone in one two; do
     mkdir -p "$work/$clone/tests/vm"
     cp -r "$top/deploy" "$work/$clone/"
-    cp "$top/tests/vm/packages" "$work/$clone/tests/vm/"
+    cp "$top"/tests/vm/packages* "$work/$clone/tests/vm/"
 done
 make_root() { "$work/$1/deploy/make-root" "$2"; }
 times_made() { wc -l <"$PICAM_CACHE/made"; }

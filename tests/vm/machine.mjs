@@ -1,4 +1,4 @@
-// A virtual machine with Debian 13 and its own kernel and systemd, in qemu without KVM. Its root is a folder here (9p), so
+// A virtual machine with a Debian, its own kernel and systemd, in qemu without KVM. Its root is a folder here (9p), so
 // what it writes can be read from outside; commands go in over ssh, with keys of this run.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { Child, freePort, top, waitFor } from '../integration/harness.mjs';
 
 const kBootMs = 600000; // without KVM, and beside other load
 // In this order: what the kernel needs to reach its root. What is built in or not there is left out.
-const kModules = ['virtio', 'virtio_ring', 'virtio_pci_modern_dev', 'virtio_pci_legacy_dev', 'virtio_pci', 'netfs', '9pnet', '9pnet_virtio', '9p'];
+const kModules = ['virtio', 'virtio_ring', 'virtio_pci_modern_dev', 'virtio_pci_legacy_dev', 'virtio_pci', 'netfs', 'fscache', '9pnet', '9pnet_virtio', '9p'];
 const kInit = `#!/bin/busybox sh
 /bin/busybox mount -t devtmpfs dev /dev
 for module in /modules/*; do /bin/busybox insmod $module; done
@@ -23,15 +23,16 @@ function run(command, args, options = {}) {
 }
 
 export class Machine {
-  // From the root at `pristine`, which stays as it is.
-  static async start(pristine) {
+  // From the root at `pristine`, which stays as it is. `append`: to the kernel's parameters.
+  static async start(pristine, { append = '' } = {}) {
     const machine = new Machine();
+    machine.append = append;
     machine.folder = mkdtempSync(path.join(tmpdir(), 'picam-vm.'));
-    machine.root = path.join(top, 'build/vm');
+    machine.root = path.join(top, 'build/vm', path.basename(pristine));
     rmSync(machine.root, { recursive: true, force: true });
     mkdirSync(path.dirname(machine.root), { recursive: true });
     run('cp', ['-a', '--reflink=auto', pristine, machine.root]);
-    machine.ports = { ssh: await freePort(), https: await freePort(), http: await freePort() };
+    machine.ports = { ssh: await freePort(), https: await freePort(), http: await freePort(), garage: await freePort(), otherHttp: await freePort() };
     machine.#configure();
     machine.#makeInitramfs();
     try {
@@ -98,10 +99,10 @@ export class Machine {
   }
 
   async #boot() {
-    const forward = Object.entries({ ssh: 22, https: 443, http: 80 }).map(([name, port]) => `hostfwd=tcp:127.0.0.1:${this.ports[name]}-:${port}`);
+    const forward = Object.entries({ ssh: 22, https: 443, http: 80, garage: 8443, otherHttp: 8080 }).map(([name, port]) => `hostfwd=tcp:127.0.0.1:${this.ports[name]}-:${port}`);
     this.qemu = new Child('setpriv', ['--pdeathsig', 'KILL', 'qemu-system-x86_64', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '1024',
       '-display', 'none', '-serial', 'stdio', '-monitor', 'none', '-no-user-config', '-kernel', this.kernel, '-initrd', this.initramfs,
-      '-append', 'console=ttyS0 quiet loglevel=3 panic=1 mitigations=off systemd.show_status=false',
+      '-append', 'console=ttyS0 quiet loglevel=3 panic=1 mitigations=off systemd.show_status=false ' + this.append,
       '-virtfs', `local,path=${this.root},mount_tag=root,security_model=passthrough,multidevs=remap`,
       // USB ports: to connect to one's socket is to plug something in.
       '-device', 'qemu-xhci,id=xhci',

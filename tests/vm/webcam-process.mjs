@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { UsbCamera, withoutHuffmanTables } from './usb-camera.mjs';
+import { kRawHalves, kRawLuma } from './webcam.mjs';
 
 const [socket, folder] = process.argv.slice(2);
 const pictures = new Map(); // "1920x1080" to its JPEGs
@@ -13,7 +14,7 @@ for (const name of readdirSync(folder).sort()) {
 }
 let huffman = true;
 let spoil = null; // {how, every}
-let light = 0;    // of raw frames; each frame moves it by lightStep
+let light = 0;    // of raw frames, darker and brighter again; each frame moves it by lightStep
 let lightStep = 0;
 const raw = new Map();
 const sent = new Map(); // sequence to SHA-1, of JPEGs
@@ -26,16 +27,23 @@ function picture(mode, sequence) {
     return huffman ? jpeg : withoutHuffmanTables(jpeg);
   }
   light += lightStep;
-  const key = `${mode.format} ${size} ${Math.round(light)}`;
+  const luma = kRawLuma - Math.abs((Math.round(light) + 128) % 256 - 128) / 2; // up and down
+  const key = `${mode.format} ${size} ${luma}`;
   if (!raw.has(key)) {
     raw.clear();
-    const frame = Buffer.alloc(mode.width * mode.height * (mode.format === 'nv12' ? 1.5 : 2), 128);
-    const level = 64 + Math.abs((Math.round(light) % 256) - 128) / 2;
-    if (mode.format === 'nv12') frame.fill(level, 0, mode.width * mode.height);
-    else for (let i = 0; i < frame.length; i += 2) frame[i] = level;
-    raw.set(key, frame);
+    raw.set(key, rawFrame(mode, luma));
   }
   return raw.get(key);
+}
+
+function rawFrame({ format, width, height }, luma) {
+  const rows = (count, left, right) => {
+    const row = Buffer.concat([left, right].map((pattern) => Buffer.alloc(width / 2 * (format === 'nv12' ? 1 : 2), pattern)));
+    return Buffer.alloc(row.length * count, row);
+  };
+  const [left, right] = kRawHalves;
+  if (format === 'nv12') return Buffer.concat([Buffer.alloc(width * height, luma), rows(height / 2, Buffer.from([left.u, left.v]), Buffer.from([right.u, right.v]))]);
+  return rows(height, Buffer.from([luma, left.u, luma, left.v]), Buffer.from([luma, right.u, luma, right.v]));
 }
 
 const spoils = {

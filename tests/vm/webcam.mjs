@@ -6,6 +6,10 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const kProcess = path.join(path.dirname(fileURLToPath(import.meta.url)), 'webcam-process.mjs');
+// The colour difference of a raw frame's left and right half, and what its brightness begins with.
+export const kRawHalves = [{ u: 90, v: 180 }, { u: 180, v: 90 }];
+export const kRawLuma = 128;
+
 const kPictures = 4; // of each size, one after the other
 
 // JPEGs of every size that one of the modes has, with the detail of a photograph.
