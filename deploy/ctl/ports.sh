@@ -267,6 +267,10 @@ is_enabled() {
 cmd_enable() {
     local link why others
     need_root
+    # deploy/run had nginx installed, and not started at boot.
+    if [ -e "$lib/nginx-was-disabled" ] && [ -d /run/systemd/system ]; then
+        systemctl --quiet enable nginx.service && rm -f "$lib/nginx-was-disabled"
+    fi
     link=$(enabled_link)
     [ ! -L "$lib/site-link" ] || mv "$lib/site-link" "$link" # of one that was killed
     if is_enabled; then

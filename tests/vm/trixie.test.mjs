@@ -225,7 +225,7 @@ describe('the installed package', () => {
     const said = await waitFor('a camera that is free', () => {
       const text = machine.sh('picamctl check');
       return /lock is free/.test(text) && text;
-    });
+    }, kSlowMs);
     assert.doesNotMatch(said, /BAD/);
     assert.match(said, /ok {4}pi: a camera: Virtual0/);
     assert.match(machine.sh('picamctl status'), /camera\.state +"?idle|streaming/);
@@ -336,9 +336,9 @@ describe('the installed package', () => {
     const cpu = Number(machine.sh('systemctl show -p CPUUsageNSec --value picam-streamd@pi')) - before.cpu;
     t.diagnostic(`${((viewer.pictures.length - before.count) / passed * 1000).toFixed(1)} fps, ${(cpu / 1e4 / passed).toFixed(0)} % of an emulated core in streamd`);
     await assertSent(webcam, viewer.pictures);
-    const { fps, source } = site.cameraStatus();
-    assert.match(source, /^Emulated webcam/);
-    assert.ok(fps > 0 && fps < 33, `${fps} fps`);
+    assert.match(site.cameraStatus().source, /^Emulated webcam/);
+    // What a busy machine had held back and comes at once is over in a window of the rate's.
+    await waitFor('the rate', () => { const { fps } = site.cameraStatus(); return fps > 0 && fps < 33; }, kSlowMs);
     // Its Huffman tables are left out, as many webcams do: they are added, and nothing else.
     await webcam.huffman(false);
     const had = viewer.pictures.length;
@@ -415,13 +415,14 @@ describe('the installed package', () => {
   step('ten frames a second of thirty come evenly', async (t) => {
     site.configure({ STREAM_FPS: '10' });
     const viewer = await site.watch();
-    await waitFor('pictures', () => viewer.pictures.length > 60, kSlowMs);
+    // Where the guest's processor is late, steps differ: of a stretch without that, nearly all are three.
+    const steps = () => viewer.pictures.map(sequenceOf).map((sequence, i, all) => sequence - all[i - 1]).slice(10);
+    const kStretch = 20;
+    await waitFor('a stretch of even steps', () => steps().some((_, i, all) => {
+      const stretch = all.slice(i, i + kStretch);
+      return stretch.filter((step) => step === 3).length >= kStretch - 2 && stretch.every((step) => step >= 2 && step <= 4);
+    }), kSlowMs).finally(() => t.diagnostic(`steps of ${steps().join(' ')}`));
     await end(viewer);
-    const sequences = viewer.pictures.slice(10).map(sequenceOf);
-    const steps = sequences.slice(1).map((sequence, i) => sequence - sequences[i]);
-    t.diagnostic(`steps of ${steps.join(' ')}`);
-    // The guest's own processor may be late for one.
-    assert.ok(steps.filter((step) => step < 2 || step > 4).length <= steps.length / 20, steps.join(' '));
   });
 
   step('two webcams are two instances', async () => {
@@ -442,8 +443,21 @@ describe('the installed package', () => {
       assert.equal(await site.statusOf('/garage/pi.jpg'), 200);
       assert.ok(viewer.pictures.every((picture) => sequenceOf(picture) !== null));
       assert.equal((await other.stats()).mode.format, 'nv12');
+      const beside = await view(site, { auth: site.auth, target: '/garage/stream' });
+      await waitFor('frames of the other', () => beside.frames.length > 5, kSlowMs);
+      await end(beside);
       await end(viewer);
-      machine.sh('picamctl camera del garage');
+      // Named, they change places.
+      machine.sh(`echo PICAM_CAMERA_ID=Another webcam >/etc/picam/pi.env; echo PICAM_CAMERA_ID=Emulated webcam >/etc/picam/garage.env
+        systemctl restart picam.target`);
+      for (const [name, isFirst] of [['pi', false], ['garage', true]]) {
+        const still = await waitFor(`a still of ${name}`, async () => {
+          const answer = await site.ask(`/${name}/pi.jpg`);
+          return answer.status === 200 && answer;
+        }, kSlowMs);
+        assert.equal(sequenceOf(still.body) !== null, isFirst, name);
+      }
+      machine.sh('picamctl camera del garage; rm /etc/picam/garage.env');
     } finally {
       other.end();
     }
