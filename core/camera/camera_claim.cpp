@@ -92,18 +92,22 @@ std::vector<std::string> othersThan(const std::string &id, const std::vector<Cam
     return others;
 }
 
-// By place in the list, or by a part of id or model.
-std::optional<std::size_t> find(const std::vector<CameraName> &cameras, const std::string &wanted)
+// By place in the list, or by a part of id or model: all that match.
+std::vector<std::size_t> find(const std::vector<CameraName> &cameras, const std::string &wanted)
 {
     std::size_t index = 0;
     const auto [end, error] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), index);
-    if (error == std::errc() && end == wanted.data() + wanted.size())
-        return index < cameras.size() ? std::optional(index) : std::nullopt;
+    std::vector<std::size_t> found;
+    if (error == std::errc() && end == wanted.data() + wanted.size()) {
+        if (index < cameras.size())
+            found.push_back(index);
+        return found;
+    }
     for (index = 0; index < cameras.size(); ++index)
         if (cameras[index].id.find(wanted) != std::string::npos ||
             cameras[index].model.find(wanted) != std::string::npos)
-            return index;
-    return std::nullopt;
+            found.push_back(index);
+    return found;
 }
 
 // The cameras that other instances have or want: by id, whose.
@@ -129,23 +133,37 @@ Taken takenByOthers(const std::string &folder, const std::string &instance, cons
             taken.emplace(entry.camera, name);
         if (entry.wanted.empty() || by_name)
             continue;
-        if (const auto wanted = find(cameras, entry.wanted))
-            taken.emplace(cameras[*wanted].id, name);
+        // Of several that match it has one, or will have the first.
+        const auto matches = find(cameras, entry.wanted);
+        if (std::none_of(matches.begin(), matches.end(),
+                         [&](std::size_t match) { return cameras[match].id == entry.camera; }) &&
+            !matches.empty())
+            taken.emplace(cameras[matches.front()].id, name);
     }
     return taken;
 }
 
+// Of several that match, as webcams of one model, the one it had, else the first that no other instance has.
 Expected<std::size_t> chooseByName(const std::vector<CameraName> &cameras, const std::string &wanted,
-                                   const Taken &taken)
+                                   const Entry &before, const Taken &taken)
 {
     const auto found = find(cameras, wanted);
-    if (!found)
+    if (found.empty())
         return fail(ErrorKind::kNoCamera, fmt::format("there is no camera \"{}\"", wanted));
-    const auto owner = taken.find(cameras[*found].id);
-    if (owner != taken.end())
-        return fail(ErrorKind::kCameraBusy,
-                    fmt::format("the camera {} is that of the instance {}", cameras[*found].id, owner->second));
-    return *found;
+    std::optional<std::size_t> free;
+    for (const std::size_t match : found) {
+        if (taken.count(cameras[match].id) > 0)
+            continue;
+        if (cameras[match].id == before.camera)
+            return match;
+        if (!free)
+            free = match;
+    }
+    if (free)
+        return *free;
+    const auto owner = taken.find(cameras[found.front()].id);
+    return fail(ErrorKind::kCameraBusy,
+                fmt::format("the camera {} is that of the instance {}", owner->first, owner->second));
 }
 
 Expected<std::size_t> chooseAny(const std::vector<CameraName> &cameras, const Entry &before, const Taken &taken)
@@ -204,8 +222,9 @@ Expected<std::size_t> CameraClaim::choose(const std::vector<CameraName> &cameras
     if (!folder_lock)
         return tl::unexpected<Error>(std::move(folder_lock.error()));
     const Taken taken = takenByOthers(folder_, instance_, cameras, !wanted_.empty());
+    const Entry before = read(file_.get());
     const auto chosen =
-        wanted_.empty() ? chooseAny(cameras, read(file_.get()), taken) : chooseByName(cameras, wanted_, taken);
+        wanted_.empty() ? chooseAny(cameras, before, taken) : chooseByName(cameras, wanted_, before, taken);
     if (!chosen)
         return chosen;
     const std::string &id = cameras[*chosen].id;

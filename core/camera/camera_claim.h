@@ -32,7 +32,7 @@ public:
     // Errors: kNoCamera, and kCameraBusy when the wanted one is wanted by another instance too; kIo.
     [[nodiscard]] Expected<std::size_t> choose(const std::vector<CameraName> &cameras) const;
 
-    // What is there while the instance has its camera: none of them is taken in its place. As choose().
+    // What is or was there beside the instance's camera while it was: none of them is taken in its place. As choose().
     void noteOthers(const std::vector<CameraName> &cameras) const;
 
 private:

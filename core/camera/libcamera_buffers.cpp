@@ -78,7 +78,8 @@ Expected<void> LibcameraBuffers::allocateFromCamera(const libcamera::StreamConfi
     if (!allocator_)
         allocator_ = std::make_unique<libcamera::FrameBufferAllocator>(camera_);
     if (const int result = allocator_->allocate(stream.stream()); result <= 0)
-        return failErrno(ErrorKind::kCameraFailed, fmt::format("no buffers for the camera {}", name_), -result);
+        return failErrno(libcamera_config::openingError(-result), fmt::format("no buffers for the camera {}", name_),
+                         -result);
     for (const auto &buffer : allocator_->buffers(stream.stream()))
         buffers.push_back({buffer.get(), {}, {}});
     return {};

@@ -288,9 +288,9 @@ bool promisesRate(const libcamera::Camera &camera)
     return camera.controls().find(&libcamera::controls::FrameDurationLimits) != camera.controls().end();
 }
 
-bool isSilence(int error)
+ErrorKind openingError(int error)
 {
-    return error == EIO || error == ENODEV || error == ETIMEDOUT;
+    return error == EIO || error == ENODEV || error == ETIMEDOUT ? ErrorKind::kStalled : ErrorKind::kCameraFailed;
 }
 
 void setFocus(const libcamera::Camera &camera, libcamera::ControlList &controls)

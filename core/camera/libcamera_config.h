@@ -46,8 +46,9 @@ void askFor(libcamera::StreamConfiguration &stream, Size size, unsigned int buff
 // Whether the camera, configured, can give so many frames a second; true where it does not say.
 [[nodiscard]] bool keepsRate(const libcamera::Camera &camera, double fps);
 
-// Whether an error number of the driver's says that the camera is gone or does not answer.
-[[nodiscard]] bool isSilence(int error);
+// What an error number of the driver's says while a camera is opened: kStalled where it is gone or does not answer,
+// else kCameraFailed.
+[[nodiscard]] ErrorKind openingError(int error);
 
 // Continuous focus where the camera has a focus.
 void setFocus(const libcamera::Camera &camera, libcamera::ControlList &controls);

@@ -57,9 +57,9 @@ LibcameraSession::~LibcameraSession() = default;
 Expected<SourceInfo> LibcameraSession::start(const SourceRequest &request, ColorRangeSetting color_range)
 {
     if (const int result = camera_->acquire(); result != 0)
-        return result == -EBUSY
-                   ? fail(ErrorKind::kCameraBusy, fmt::format("another program has the camera {}", name_))
-                   : failErrno(ErrorKind::kCameraFailed, fmt::format("cannot open the camera {}", name_), -result);
+        return result == -EBUSY ? fail(ErrorKind::kCameraBusy, fmt::format("another program has the camera {}", name_))
+                                : failErrno(libcamera_config::openingError(-result),
+                                            fmt::format("cannot open the camera {}", name_), -result);
     acquired_ = true;
     if (auto done = configure(request, color_range); !done)
         return tl::unexpected<Error>(std::move(done.error()));
@@ -78,7 +78,8 @@ Expected<SourceInfo> LibcameraSession::start(const SourceRequest &request, Color
         fps_ = request.fps;
     }
     if (const int result = camera_->start(&controls); result != 0)
-        return failErrno(ErrorKind::kCameraFailed, fmt::format("cannot start the camera {}", name_), -result);
+        return failErrno(libcamera_config::openingError(-result), fmt::format("cannot start the camera {}", name_),
+                         -result);
     const MutexLock lock(mutex_);
     for (std::size_t index = 0; index < slots_.size(); ++index)
         queue(index);
@@ -111,8 +112,8 @@ Expected<libcamera_config::Chosen> LibcameraSession::choose(const SourceRequest 
     if (request.exact_size && one->format.size != wanted.size)
         return fail(ErrorKind::kUnsupported, noSuchSize(one->config->at(0), request));
     if (const int result = camera_->configure(one->config.get()); result != 0)
-        return failErrno(libcamera_config::isSilence(-result) ? ErrorKind::kStalled : ErrorKind::kCameraFailed,
-                         fmt::format("cannot configure the camera {}", name_), -result);
+        return failErrno(libcamera_config::openingError(-result), fmt::format("cannot configure the camera {}", name_),
+                         -result);
     return one;
 }
 
@@ -239,12 +240,11 @@ void LibcameraSession::stop()
         all_back = queued_ == 0;
     }
     if (!all_back) {
-        // It was unplugged, and its signals may be emitted at this moment: none is disconnected, nothing freed.
+        // It was unplugged, and libcamera's thread may still touch its requests: nothing is freed.
         camera_->release();
         return;
     }
-    camera_->requestCompleted.disconnect(this);
-    camera_->disconnected.disconnect(this);
+    // Its signals stay connected until it is deleted, after the manager's end: libcamera's thread may be emitting one.
     freeRequests();
     camera_->release();
     acquired_ = false;
@@ -282,19 +282,16 @@ void LibcameraSession::onRequestCompleted(libcamera::Request *request)
         --queued_;
         if (!running_)
             return;
-        for (const std::size_t refused : std::exchange(refused_, {}))
-            queue(refused);
+        queueRefused();
         cancelled_in_a_row_ = cancelled ? cancelled_in_a_row_ + 1 : 0;
         // The driver's watchdog cancels all that is queued: the camera hangs, and only a restart helps.
         hangs = cancelled_in_a_row_ >= slots_.size();
         const bool still = request == slots_[index].with_still.get();
-        if (!hangs && good && !still && early(Clock::now())) {
-            // A driver has to have a buffer for each frame that the sensor gives, or it drops the ones that are due.
-            // Only a camera that says it keeps a rate and does not is one without a sensor: it fills what it is given.
-            if (promises_rate_)
-                park(index);
-            else
-                queue(index);
+        // Only a camera that says it keeps a rate and does not is one without a sensor: it fills what it is given. Of
+        // one that promises no rate all frames go on: its driver has to have a buffer for each, and the frame bus
+        // leaves out what nobody wants.
+        if (!hangs && good && !still && promises_rate_ && early(Clock::now())) {
+            park(index);
             return;
         }
         if (!hangs && !good) {
@@ -360,7 +357,14 @@ void LibcameraSession::recycle(std::size_t index)
         return; // the buffers are gone or going
     for (const int fd : slots_[index].frame.fds)
         endCpuRead(fd);
+    queueRefused();
     queue(index);
+}
+
+void LibcameraSession::queueRefused()
+{
+    for (const std::size_t refused : std::exchange(refused_, {}))
+        queue(refused);
 }
 
 void LibcameraSession::recycleStill()
@@ -382,11 +386,14 @@ void LibcameraSession::queue(std::size_t index)
     }
     libcamera::Request &request = still ? *slots_[index].with_still : *slots_[index].request;
     request.reuse(libcamera::Request::ReuseBuffers); // takes its buffers from the other requests that know them
-    if (std::exchange(rate_changed_, false))
+    const bool rate = std::exchange(rate_changed_, false);
+    if (rate)
         setRate(request.controls(), fps_);
     if (const int result = camera_->queueRequest(&request); result != 0) {
         log::warning("the camera {} refused a request: error {}", name_, -result);
         still_out_ = still_out_ && !still;
+        still_wanted_ = still_wanted_ || still;
+        rate_changed_ = rate_changed_ || rate;
         refused_.push_back(index);
         return;
     }

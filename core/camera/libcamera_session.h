@@ -66,6 +66,7 @@ private:
     void recycle(std::size_t index);
     void recycleStill();
     void queue(std::size_t index) PICAM_REQUIRES(mutex_);
+    void queueRefused() PICAM_REQUIRES(mutex_);
     void park(std::size_t index) PICAM_REQUIRES(mutex_);
     void pace();
 
@@ -93,7 +94,7 @@ private:
     unsigned int queued_ PICAM_GUARDED_BY(mutex_) = 0;   // requests that libcamera has
     unsigned int cancelled_in_a_row_ PICAM_GUARDED_BY(mutex_) = 0;
     Clock::time_point next_due_ PICAM_GUARDED_BY(mutex_){};
-    std::vector<std::size_t> refused_ PICAM_GUARDED_BY(mutex_); // queued again with the next that comes back
+    std::vector<std::size_t> refused_ PICAM_GUARDED_BY(mutex_); // queued again with the next that is
     std::vector<std::size_t> parked_ PICAM_GUARDED_BY(mutex_);  // came too early: queued again when one is due
     std::condition_variable pace_wake_;
     std::thread pacer_; // only for cameras that do not keep the rate that they promise

@@ -1,5 +1,6 @@
 #include "core/camera/libcamera_source.h"
 
+#include "core/base/thread_annotations.h"
 #include "core/camera/libcamera_session.h"
 
 #include <atomic>
@@ -49,27 +50,35 @@ private:
     [[nodiscard]] Expected<void> startManager();
     [[nodiscard]] Expected<std::shared_ptr<libcamera::Camera>> chooseCamera(FrameSink &sink);
     void onCameraAdded(std::shared_ptr<libcamera::Camera> camera);
+    void onCameraRemoved(std::shared_ptr<libcamera::Camera> camera);
     void stopNow();
 
     const CameraSettings settings_;
     const std::shared_ptr<const CameraClaim> claim_;
-    // libcamera's thread calls onCameraAdded().
+    Mutex beside_mutex_;
+    std::string own_ PICAM_GUARDED_BY(beside_mutex_);                // the chosen camera's id while it is there
+    std::vector<CameraName> beside_ PICAM_GUARDED_BY(beside_mutex_); // it, and what was or came there meanwhile
+    // libcamera's thread calls onCameraAdded() and onCameraRemoved().
     std::atomic<unsigned> added_{0};
     std::atomic<FrameSink *> waiting_{nullptr}; // to be told of a camera that comes; empty: no start() waits for one
+    unsigned looks_ = 0;                        // of a manager that waits
     // In this order, so that they end in the other: the manager must outlive every camera.
     std::unique_ptr<libcamera::CameraManager> manager_;
     std::shared_ptr<LibcameraSession> session_;
 };
 
-// The manager is as it was after a start() that found no camera.
+// The manager is as it was after a start() that found no camera; but now and then a new one looks whether there is one
+// of which this was not told.
 Expected<void> LibcameraSource::startManager()
 {
-    if (waiting_.exchange(nullptr) != nullptr)
+    constexpr unsigned kLooksOfOne = 4;
+    if (waiting_.exchange(nullptr) != nullptr && ++looks_ % kLooksOfOne != 0)
         return {};
     stopNow();
     manager_ = std::make_unique<libcamera::CameraManager>();
-    // Before it starts, and until it has ended: its thread emits the signal at any time.
+    // Before it starts, and until it has ended: its thread emits the signals at any time.
     manager_->cameraAdded.connect(this, &LibcameraSource::onCameraAdded);
+    manager_->cameraRemoved.connect(this, &LibcameraSource::onCameraRemoved);
     if (const int result = manager_->start(); result != 0) {
         manager_.reset();
         return failErrno(ErrorKind::kCameraFailed, "libcamera does not start", -result);
@@ -77,20 +86,39 @@ Expected<void> LibcameraSource::startManager()
     return {};
 }
 
-void LibcameraSource::onCameraAdded(std::shared_ptr<libcamera::Camera> /*camera*/)
+void LibcameraSource::onCameraAdded(std::shared_ptr<libcamera::Camera> camera)
 {
     ++added_;
+    {
+        // While its own camera is there, one that comes is another and no substitute for it. The manager is not asked:
+        // it may hold its lock here.
+        const MutexLock lock(beside_mutex_);
+        if (!own_.empty())
+            beside_.push_back({camera->id(), modelOf(*camera)});
+    }
     if (FrameSink *sink = waiting_; sink != nullptr)
         sink->onCameraAdded();
+}
+
+void LibcameraSource::onCameraRemoved(std::shared_ptr<libcamera::Camera> camera)
+{
+    const MutexLock lock(beside_mutex_);
+    if (camera->id() == own_)
+        own_.clear();
 }
 
 Expected<std::shared_ptr<libcamera::Camera>> LibcameraSource::chooseCamera(FrameSink &sink)
 {
     const unsigned added = added_;
     const auto cameras = manager_->cameras();
-    const auto chosen = claim_->choose(namesOf(cameras));
-    if (chosen)
+    const auto names = namesOf(cameras);
+    const auto chosen = claim_->choose(names);
+    if (chosen) {
+        const MutexLock lock(beside_mutex_);
+        own_ = names[*chosen].id;
+        beside_ = names;
         return cameras[*chosen];
+    }
     if (chosen.error().kind == ErrorKind::kNoCamera) {
         waiting_ = &sink;
         if (added_ != added) // it came meanwhile
@@ -121,8 +149,14 @@ Expected<SourceInfo> LibcameraSource::start(const SourceRequest &request, FrameS
 void LibcameraSource::stopNow()
 {
     waiting_ = nullptr;
+    std::vector<CameraName> beside;
+    {
+        const MutexLock lock(beside_mutex_);
+        own_.clear();
+        beside.swap(beside_);
+    }
     if (session_) {
-        claim_->noteOthers(namesOf(manager_->cameras()));
+        claim_->noteOthers(beside);
         session_->stop();
     }
     if (manager_)

@@ -4,6 +4,7 @@
 #include "core/image/pixels.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 #include <span>
 #include <string>
 #include <turbojpeg.h>
@@ -115,7 +116,7 @@ struct JpegEncoder::State {
         });
     }
 
-    [[nodiscard]] Expected<Bytes> passThrough(const Plane &plane, const Transform &transform)
+    [[nodiscard]] Expected<Bytes> passThrough(const Plane &plane, Size expected, const Transform &transform)
     {
         if (plane.data == nullptr)
             return fail(ErrorKind::kCorrupt, "a JPEG frame has no bytes");
@@ -123,6 +124,9 @@ struct JpegEncoder::State {
         const auto layout = readJpegLayout(jpeg);
         if (!layout)
             return tl::unexpected(layout.error());
+        if (isTooLarge(layout->size, expected))
+            return fail(ErrorKind::kCorrupt,
+                        fmt::format("a JPEG of {} in place of {}", layout->size.toString(), expected.toString()));
         if (transform.isIdentity())
             return whole(jpeg, *layout);
         if (layout->has_huffman_tables)
@@ -172,7 +176,7 @@ Expected<Bytes> JpegEncoder::encode(const Frame &frame, const EncodeOptions &opt
 {
     const PixelFormat pixels = frame.format().pixels;
     if (pixels == PixelFormat::kJpeg)
-        return state_->passThrough(frame.plane(0), options.transform);
+        return state_->passThrough(frame.plane(0), frame.format().size, options.transform);
     const int quality = std::clamp(options.quality, 1, 100);
     const bool rgb = pixels == PixelFormat::kRgb24 || pixels == PixelFormat::kBgr24;
     if (rgb && options.transform.isIdentity())

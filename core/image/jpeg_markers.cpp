@@ -304,4 +304,10 @@ std::span<const std::uint8_t> standardHuffmanTables()
     return tables;
 }
 
+bool isTooLarge(Size size, Size expected)
+{
+    constexpr std::uint64_t kTimes = 4; // a driver may round a size, or not know it
+    return std::uint64_t{size.width} * size.height > kTimes * expected.width * expected.height;
+}
+
 } // namespace picam

@@ -24,6 +24,10 @@ struct JpegLayout {
 // saying what is wrong; a picture without an end is wrong.
 [[nodiscard]] Expected<JpegLayout> readJpegLayout(std::span<const std::uint8_t> bytes);
 
+// Whether a picture is so much larger than the one that was agreed on that its header must be damaged: a decoder would
+// take gigabytes for it.
+[[nodiscard]] bool isTooLarge(Size size, Size expected);
+
 // Walks as far as the size. Errors: kCorrupt.
 [[nodiscard]] Expected<Size> readJpegSize(std::span<const std::uint8_t> bytes);
 

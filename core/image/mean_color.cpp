@@ -2,6 +2,7 @@
 
 #include "core/image/jpeg_markers.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <turbojpeg.h>
 
@@ -9,6 +10,7 @@ namespace picam {
 namespace {
 
 constexpr std::uint32_t kEvery = 8; // row and column
+constexpr float kBlack = 20;        // above limited range's black
 
 // Every kEvery-th byte of a channel that lies `step` bytes apart in rows of `width` of them. False: the plane is too
 // short.
@@ -44,7 +46,7 @@ std::optional<MeanColor::Color> MeanColor::of(const Frame &frame)
     bool read = false;
     switch (frame.format().pixels) {
     case PixelFormat::kJpeg:
-        return ofJpeg(plane);
+        return ofJpeg(plane, frame.format().size);
     case PixelFormat::kYuv420:
         read = average(plane, 0, 1, width, height, color[0]) &&
                average(frame.plane(1), 0, 1, width / 2, height / 2, color[1]) &&
@@ -65,10 +67,13 @@ std::optional<MeanColor::Color> MeanColor::of(const Frame &frame)
                average(plane, 2, 3, width, height, color[2]);
         break;
     }
-    return read ? std::optional(color) : std::nullopt;
+    // Nearly black is no measure: many webcams begin so, before they expose.
+    const bool rgb = frame.format().pixels == PixelFormat::kRgb24 || frame.format().pixels == PixelFormat::kBgr24;
+    const float brightest = rgb ? *std::max_element(color.begin(), color.end()) : color[0];
+    return read && brightest > kBlack ? std::optional(color) : std::nullopt;
 }
 
-std::optional<MeanColor::Color> MeanColor::ofJpeg(const Plane &plane)
+std::optional<MeanColor::Color> MeanColor::ofJpeg(const Plane &plane, Size expected)
 {
     if (!decompressor_)
         decompressor_.reset(tjInitDecompress());
@@ -76,7 +81,7 @@ std::optional<MeanColor::Color> MeanColor::ofJpeg(const Plane &plane)
         return std::nullopt;
     // A cut one is no measure: what it lacks is grey.
     const auto layout = readJpegLayout({plane.data, plane.size});
-    if (!layout)
+    if (!layout || isTooLarge(layout->size, expected))
         return std::nullopt;
     constexpr tjscalingfactor kEighth{1, 8};
     const int small_width = TJSCALED(static_cast<int>(layout->size.width), kEighth);
@@ -94,7 +99,7 @@ std::optional<MeanColor::Color> MeanColor::ofJpeg(const Plane &plane)
     Color color{};
     for (std::size_t i = 0; i < kChannels; ++i)
         color.at(i) = static_cast<float>(sums.at(i)) / static_cast<float>(count);
-    return color;
+    return *std::max_element(color.begin(), color.end()) > kBlack ? std::optional(color) : std::nullopt;
 }
 
 } // namespace picam

@@ -18,14 +18,14 @@ public:
     // one format only.
     using Color = std::array<float, 3>;
 
-    // Empty: the frame cannot be read (a JPEG that cannot be decoded, planes too short).
+    // Empty: the frame cannot be read (a JPEG that cannot be decoded, planes too short), or is nearly black.
     [[nodiscard]] std::optional<Color> of(const Frame &frame);
 
 private:
     struct Destroy {
         void operator()(void *handle) const;
     };
-    [[nodiscard]] std::optional<Color> ofJpeg(const Plane &plane);
+    [[nodiscard]] std::optional<Color> ofJpeg(const Plane &plane, Size expected);
 
     std::unique_ptr<void, Destroy> decompressor_; // made for the first JPEG
     std::vector<std::uint8_t> pixels_;

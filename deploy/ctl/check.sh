@@ -54,6 +54,8 @@ check_services() { # CAMERA
         if [ "$state" = active ]; then
             good "$1: $unit"
             case $unit in *.service) check_device_access "$unit" ;; esac
+            # What it starts runs for a while after a still.
+            ! systemctl --quiet is-active "${unit%.socket}.service" || [ "$unit" = "${unit%.socket}" ] || check_device_access "${unit%.socket}.service"
         else
             bad "$1: $unit is $state" "systemctl restart picam@$1.target; journalctl -u $unit says why it ended"
         fi
@@ -91,6 +93,9 @@ check_camera() { # CAMERA
     if listed=$(as_camera "$1" setpriv --reuid picam --regid picam --groups video,kvm --no-new-privs \
         picam-streamd --instance "$1" --list-cameras 2>/dev/null); then
         good "$1: a camera: $(head -1 <<<"$listed")"
+        if [ "$(camera_names | wc -l)" -gt 1 ] && [ -z "$(setting "$1" camera id)" ]; then
+            note "$1 has no camera.id: which of several cameras is its own is forgotten at a reboot"
+        fi
     else
         bad "$1: no camera was found" \
             "look at the cable, at 'ls -l /dev/video* /dev/media*' and, on a Pi, at camera_auto_detect in config.txt"
@@ -109,7 +114,7 @@ check_device_access() { # UNIT
     # shellcheck disable=SC2016
     said=$(LC_ALL=C sh -c 'echo $$ >"$1/cgroup.procs" && shift && for device; do true <>"$device"; done' - \
         "$folder" "${devices[@]}" 2>&1) || true
-    device=$(grep -m1 'not permitted' <<<"$said" | grep -o '/dev/[a-z0-9_/]*') || true
+    device=$(grep -m1 'not permitted' <<<"$said" | grep -o '/dev/[a-z0-9_/,-]*') || true
     if [ -n "$device" ]; then
         bad "$1 may not open $device: its driver was loaded after the service had started" "systemctl restart $1"
     else

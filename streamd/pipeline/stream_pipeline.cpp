@@ -177,7 +177,7 @@ void StreamPipeline::onEncoded(Result result)
     status_.encoded(result.encode_time, picture.bytes.size());
     publish(picture);
     std::optional<CameraStatus> news;
-    const double fps = camera_.frameRate();
+    const double fps = std::min(camera_.frameRate(), settings_.stream.fps); // no viewer gets more
     const bool other_rate = std::fabs(fps - reported_fps_) > kRateTolerance * fps;
     if (std::exchange(reported_, result.generation) != result.generation || other_rate) {
         news = CameraStatus{CameraState::kStreaming, {}, info_.name, picture.size, fps};

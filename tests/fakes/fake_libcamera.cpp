@@ -30,6 +30,8 @@ struct Host {
     int refused = 0;
     int cancelled = 0;
     int busy = 0;
+    int silent_starts = 0;
+    int silent_configuring = 0;
 };
 
 Host &host()
@@ -268,6 +270,8 @@ std::unique_ptr<CameraConfiguration> Camera::generateConfiguration(const StreamR
 
 int Camera::configure(CameraConfiguration * /*config*/)
 {
+    if (takeOne(host().silent_configuring))
+        return -EIO;
     const std::lock_guard lock(_d()->mutex_);
     return _d()->connected_ ? 0 : -ENODEV;
 }
@@ -290,6 +294,8 @@ int Camera::queueRequest(Request *request)
 
 int Camera::start(const ControlList * /*controls*/)
 {
+    if (takeOne(host().silent_starts))
+        return -EIO;
     const std::lock_guard lock(_d()->mutex_);
     if (!_d()->connected_)
         return -ENODEV;
@@ -432,6 +438,7 @@ void CameraManager::Private::remove(const std::string &id)
         listed_.erase(found);
     }
     camera->_d()->disconnect();
+    LIBCAMERA_O_PTR()->cameraRemoved.emit(camera);
 }
 
 CameraManager::CameraManager() : Extensible(std::make_unique<Private>())
@@ -562,6 +569,29 @@ void refuseAcquiring(int count)
 {
     const std::lock_guard lock(host().mutex);
     host().busy = count;
+}
+
+void failStarts(int count)
+{
+    const std::lock_guard lock(host().mutex);
+    host().silent_starts = count;
+}
+
+void failConfiguring(int count)
+{
+    const std::lock_guard lock(host().mutex);
+    host().silent_configuring = count;
+}
+
+void settle()
+{
+    libcamera::CameraManager::Private *manager = nullptr;
+    {
+        const std::lock_guard lock(host().mutex);
+        manager = host().manager;
+    }
+    if (manager != nullptr)
+        manager->call([] {});
 }
 
 long completed()

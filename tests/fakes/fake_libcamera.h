@@ -18,6 +18,11 @@ void refuseRequests(int count);
 void cancelRequests(int count);
 // The next so many acquire() find the camera with another program.
 void refuseAcquiring(int count);
+// The next so many start() or configure() get no answer from the device (EIO).
+void failStarts(int count);
+void failConfiguring(int count);
+// Returns when what was plugged in and out before is known to the manager that runs.
+void settle();
 
 // Requests that managers' threads have completed so far, in all.
 [[nodiscard]] long completed();

@@ -132,6 +132,63 @@ TEST_F(LibcameraSourceTest, ACameraThatIsUnpluggedIsReportedAndComesBack)
     ASSERT_TRUE(start()) << "it was not there before: it takes the other's place";
 }
 
+// A camera that comes while its own is there is another one, however long ago its own was chosen.
+TEST_F(LibcameraSourceTest, WhatCameWhileItStreamedIsNoSubstitute)
+{
+    fake::plugIn(kWebcam);
+    ASSERT_TRUE(start());
+    ASSERT_TRUE(Sink::next(sink_.frames));
+    fake::plugIn("usb-9-nursery");
+    ASSERT_TRUE(Sink::next(sink_.frames));
+    fake::unplug(kWebcam);
+    ASSERT_TRUE(Sink::next(sink_.errors));
+    source_->stop();
+    const auto none = start();
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().kind, ErrorKind::kNoCamera);
+    EXPECT_NE(none.error().message.find(kWebcam), std::string::npos) << none.error().message;
+}
+
+// The same webcam, moved to another port while nobody had told the source to stop.
+TEST_F(LibcameraSourceTest, WhatComesWhenItsOwnHasGoneTakesItsPlace)
+{
+    fake::plugIn(kWebcam);
+    ASSERT_TRUE(start());
+    ASSERT_TRUE(Sink::next(sink_.frames));
+    fake::unplug(kWebcam);
+    ASSERT_TRUE(Sink::next(sink_.errors));
+    fake::plugIn("usb-3-046d:0825");
+    fake::settle();
+    source_->stop();
+    const auto info = start();
+    ASSERT_TRUE(info) << info.error().message;
+    EXPECT_EQ(info->name, "usb-3-046d:0825");
+}
+
+// Of a camera that promises no rate: whoever watches its exposure, or for its end, needs them; what the stream's rate
+// leaves out is the frame bus's to leave out.
+TEST_F(LibcameraSourceTest, AllFramesComeWhateverRateIsAskedFor)
+{
+    fake::plugIn(kWebcam);
+    SourceRequest request = anySize();
+    request.fps = 0.1;
+    ASSERT_TRUE(source_->start(request, sink_));
+    for (int i = 0; i < 20; ++i)
+        ASSERT_TRUE(Sink::next(sink_.frames)) << i;
+}
+
+TEST_F(LibcameraSourceTest, ACameraThatDoesNotAnswerAtItsOpeningIsAStall)
+{
+    fake::plugIn(kWebcam);
+    for (const auto refuse : {fake::failStarts, fake::failConfiguring}) {
+        refuse(1);
+        const auto silent = start();
+        ASSERT_FALSE(silent);
+        EXPECT_EQ(silent.error().kind, ErrorKind::kStalled) << silent.error().message;
+    }
+    ASSERT_TRUE(start());
+}
+
 // None of its buffers is lost: with four of them, four that are lost would be the end.
 TEST_F(LibcameraSourceTest, RefusedAndCancelledRequestsLoseNoBuffer)
 {

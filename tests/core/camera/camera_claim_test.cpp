@@ -148,6 +148,22 @@ TEST_F(CameraClaimTest, ByNameOrPlace)
     EXPECT_EQ(choice(open("e", "attic"), cameras), "there is no camera \"attic\"");
 }
 
+// Two webcams of one model, each wanted by the model's name.
+TEST_F(CameraClaimTest, OfSeveralByThatNameEachHasItsOwn)
+{
+    const std::vector<CameraName> cameras{kDoor, kNursery};
+    const auto pi = open("pi", "046d:0825");
+    EXPECT_EQ(choice(pi, cameras), kDoor.id);
+    const auto garage = open("garage", "046d:0825");
+    EXPECT_EQ(choice(garage, cameras), kNursery.id);
+    EXPECT_EQ(choice(garage, {kNursery, kDoor}), kNursery.id) << "whatever the order";
+    EXPECT_EQ(choice(pi, {kNursery, kDoor}), kDoor.id);
+    const auto third = open("x", "046d:0825").choose(cameras);
+    ASSERT_FALSE(third);
+    EXPECT_EQ(third.error().kind, ErrorKind::kCameraBusy);
+    EXPECT_EQ(choice(open("y"), {kDoor, kNursery, kGarage}), kGarage.id);
+}
+
 TEST_F(CameraClaimTest, AnotherSettingForgetsWhatItHad)
 {
     {

@@ -2,12 +2,15 @@
 
 #include "core/image/jpeg_encoder.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
+#include <iterator>
 
 namespace picam {
 namespace {
 
 constexpr Size kSize{64, 48};
+constexpr std::uint8_t kSof[]{0xff, 0xc0};
 
 // One colour, in planes of each format's own layout.
 struct Flat {
@@ -62,6 +65,18 @@ TEST(MeanColor, OfEveryRawFormat)
     }
 }
 
+// Of limited range's black, in YCbCr.
+TEST(MeanColor, OfNoneThatIsNearlyBlack)
+{
+    MeanColor mean;
+    for (const auto pixels : {PixelFormat::kYuv420, PixelFormat::kNv12, PixelFormat::kYuyv}) {
+        const Flat flat(pixels, {17, 128, 128});
+        EXPECT_FALSE(mean.of(flat.frame)) << static_cast<int>(pixels);
+    }
+    const Flat flat(PixelFormat::kRgb24, {3, 5, 9});
+    EXPECT_FALSE(mean.of(flat.frame));
+}
+
 TEST(MeanColor, OfAJpeg)
 {
     MeanColor mean;
@@ -78,6 +93,17 @@ TEST(MeanColor, OfAJpeg)
     EXPECT_EQ(mean.of(Frame(format, {{{stray.data(), 0, stray.size()}, {}, {}}}, {}, [] {})), color);
     EXPECT_FALSE(mean.of(Frame(format, {{{jpeg.data(), 0, jpeg.size() / 2}, {}, {}}}, {}, [] {}))) << "cut";
     EXPECT_FALSE(mean.of(Frame(format, {}, {}, [] {})));
+    // A bit of its size flipped: gigabytes, were it decoded.
+    auto damaged = jpeg;
+    const auto sof = std::search(damaged.begin(), damaged.end(), std::begin(kSof), std::end(kSof));
+    ASSERT_NE(sof, damaged.end());
+    sof[5] = 0xff; // height
+    sof[7] = 0xff; // width
+    EXPECT_FALSE(mean.of(Frame(format, {{{damaged.data(), 0, damaged.size()}, {}, {}}}, {}, [] {})));
+    const auto passed =
+        encoder.encode(Frame(format, {{{damaged.data(), 0, damaged.size()}, {}, {}}}, {}, [] {}), {90, {}});
+    ASSERT_FALSE(passed);
+    EXPECT_EQ(passed.error().kind, ErrorKind::kCorrupt);
 }
 
 } // namespace
