@@ -93,7 +93,9 @@ export class InstalledSite {
 // Each picture is one that the webcam has sent, byte for byte.
 export async function assertSent(webcam, pictures) {
   const sent = await webcam.sent();
-  for (const picture of pictures) assert.equal(sha1(picture), sent.get(sequenceOf(picture)));
+  const others = pictures.flatMap((picture, i) => (sha1(picture) === sent.get(sequenceOf(picture)) ? [] :
+    [`picture ${i} of ${pictures.length}: sequence ${sequenceOf(picture)}, ${picture.length} bytes`]));
+  assert.deepEqual(others, [], 'the webcam sent others');
 }
 
 // A JPEG of a raw frame as the webcam gives it at first: its halves have the colours that BT.601 of limited range, a

@@ -358,6 +358,9 @@ describe('the installed package', () => {
       assert.equal(sha1(withoutHuffmanTables(picture)), bare.get(sequenceOf(picture)));
     }
     await webcam.huffman(true);
+    // The stream's next viewer is shown its newest picture at once: one with tables.
+    const bares = viewer.pictures.length;
+    await waitFor('pictures', () => viewer.pictures.length > bares + 10, kSlowMs);
     await end(viewer);
     const still = await site.ask('/pi.jpg');
     assert.equal(still.status, 200);
