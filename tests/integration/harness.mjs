@@ -136,6 +136,7 @@ export class Site {
       .replaceAll('/etc/tmpfiles.d', path.join(this.folder, 'tmpfiles.d'))
       .replaceAll('http://127.0.0.1/', `http://127.0.0.1:${this.httpPort}/`)
       .replaceAll('listen __PORT__', 'listen 127.0.0.1:__PORT__');
+    this.places = places;
     writeFileSync(path.join(this.folder, 'picam/locations.conf'), `${this.locations('/', 'pi')}include picam/cameras.conf;\n`);
     edit(conf, places);
     for (const name of readdirSync(path.join(this.folder, 'picam'))) edit(`picam/${name}`, places);
@@ -164,7 +165,7 @@ export class Site {
 
   // A camera's locations below a path.
   locations(below, instance) {
-    return readFileSync(path.join(top, 'nginx/locations.conf.in'), 'utf8').replaceAll('@PATH@', below).replaceAll('@INSTANCE@', instance);
+    return this.places(readFileSync(path.join(top, 'nginx/locations.conf.in'), 'utf8').replaceAll('@PATH@', below).replaceAll('@INSTANCE@', instance));
   }
 
   // picamctl on this site's own files. Throws when it fails, unless `mayFail`.
