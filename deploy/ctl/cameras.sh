@@ -116,9 +116,10 @@ cmd_camera() {
         echo "It is at /$name/${port:+ and at port $port}. Its settings beside picam.conf go to $etc/$name.env, as PICAM_CAMERA_ID=1; picamctl camera title $name TEXT names it for people."
         ;;
     title)
-        title=$3
+        title=${3:-}
         camera_names | grep -x -- "$name" >/dev/null || die "there is no camera $name"
-        if [ ${#title} -gt 60 ] || [[ $title =~ [[:cntrl:]\"\\\$] ]]; then
+        # Bytes, as the setting has it: the programs would not start with more.
+        if [ "$(printf %s "$title" | wc -c)" -gt 60 ] || [[ $title =~ [[:cntrl:]\"\\\$] ]]; then
             die "a title is a text of up to 60 bytes without \", \\ and \$"
         fi
         begin

@@ -802,7 +802,7 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 
     const env = { PATH: `${path.dirname(programs.streamd)}:${process.env.PATH}` };
     await site.change(['camera', 'title', 'garage', 'The garage, {north} # 2'], { env });
     assert.equal(JSON.parse((await site.ask('/cameras')).body)[1].title, 'The garage, {north} # 2');
-    for (const title of ['a"b', 'a\\b', 'a$b', 'a\nb', 'x'.repeat(61)]) assert.equal(site.picamctl(['camera', 'title', 'garage', title], { mayFail: true }).status, 1, title);
+    for (const title of ['a"b', 'a\\b', 'a$b', 'a\nb', 'x'.repeat(61), 'ä'.repeat(31)]) assert.equal(site.picamctl(['camera', 'title', 'garage', title], { mayFail: true }).status, 1, title);
     await site.change(['camera', 'title', 'garage', ''], { env });
     assert.equal(JSON.parse((await site.ask('/cameras')).body)[1].title, '');
     await site.change(['camera', 'del', 'garage']);
