@@ -1,11 +1,12 @@
 // The pages where they are not alone at the root of a site: below a path of another one, behind a server that strips a path,
 // and several cameras on one.
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Child, freePort, programs, Site, waitFor } from '../integration/harness.mjs';
+import { kProxies } from '../integration/stripping-proxies.mjs';
 import { kBrowsers, launch, shots, waitChanges } from './browser.mjs';
 
 const kAxe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -48,32 +49,12 @@ for (const name of Object.keys(kBrowsers)) {
       await site.change(['proxy', 'add', '127.0.0.1']);
       const folder = path.join(site.folder, 'strips');
       mkdirSync(folder);
-      writeFileSync(path.join(folder, 'nginx.conf'), `daemon off; pid nginx.pid; error_log stderr warn;
-${process.getuid() === 0 ? 'user root;' : ''}
-events {}
-http {
-    access_log off;
-    client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-    server {
-        listen 127.0.0.1:${strips} ssl;
-        ssl_certificate ${site.folder}/etc/tls/self-signed.pem;
-        ssl_certificate_key ${site.folder}/etc/tls/self-signed.key;
-        location /house/cam/ {
-            proxy_pass http://127.0.0.1:${site.httpPort}/;
-            proxy_http_version 1.1;
-            proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection $http_connection;
-            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-            proxy_set_header X-Forwarded-Proto $scheme;
-            proxy_set_header X-Forwarded-Host $http_host;
-            proxy_buffering off;
-        }
-    }
-}`);
-      children.push(new Child('nginx', ['-p', folder, '-c', path.join(folder, 'nginx.conf'), '-e', 'stderr']));
+      copyFileSync(path.join(site.folder, 'etc/tls/self-signed.pem'), path.join(folder, 'certificate.pem'));
+      copyFileSync(path.join(site.folder, 'etc/tls/self-signed.key'), path.join(folder, 'key.pem'));
+      children.push(new Child(...kProxies.nginx(site, strips, folder)));
       await waitFor('it', () => {
         if (!children[0].running) throw new Error(`it ended:\n${children[0].log}`);
-        return site.ask('/house/cam/', { port: strips }).then(() => true, () => false);
+        return site.ask('/webcam/', { port: strips }).then(() => true, () => false);
       });
       program = await launch(name, { acceptInsecureCerts: true });
     });
@@ -85,7 +66,7 @@ http {
 
     const places = [
       ['below a path of another site', () => `http://127.0.0.1:${port}/webcam/`],
-      ['behind a server that strips a path', () => `https://127.0.0.1:${strips}/house/cam/`],
+      ['behind a server that strips a path', () => `https://127.0.0.1:${strips}/webcam/`],
     ];
     for (const [where, folder] of places) {
       test(`${where}: still, stream by a ticket, and each page from the other`, async () => {

@@ -7,7 +7,8 @@ import net from 'node:net';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { end, view } from './guarded-viewer.mjs';
-import { Child, freePort, Site, top, waitFor } from './harness.mjs';
+import { kProxies } from './stripping-proxies.mjs';
+import { Child, freePort, Site, waitFor } from './harness.mjs';
 
 describe('below a path of another site', () => {
   let site;
@@ -174,38 +175,6 @@ describe('below a path of another site', () => {
     assert.match(readFileSync(path.join(site.folder, 'etc/nginx/mount-webcam.conf'), 'utf8'), /location \^~ \/webcam\//);
   });
 });
-
-// As picamctl(8) shows them.
-const [, kNginxLines, kCaddyLines] = readFileSync(path.join(top, 'deploy/man/picamctl.8'), 'utf8').split('BEHIND A PROXY')[1].split('.nf\n.RS\n').slice(1)
-  .map((text) => text.split('.RE')[0].replaceAll('\\-', '-'));
-
-const kProxies = {
-  nginx: (site, port, folder) => {
-    writeFileSync(path.join(folder, 'nginx.conf'), `daemon off; pid nginx.pid; error_log stderr warn;
-${process.getuid() === 0 ? 'user root;' : ''}
-events {}
-http {
-    access_log off;
-    client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-    server {
-        listen 127.0.0.1:${port} ssl;
-        ssl_certificate ${folder}/certificate.pem;
-        ssl_certificate_key ${folder}/key.pem;
-        ${kNginxLines.replace('192.0.2.2', `127.0.0.1:${site.httpPort}`)}
-    }
-}`);
-    return ['nginx', ['-p', folder, '-c', path.join(folder, 'nginx.conf'), '-e', 'stderr']];
-  },
-  caddy: (site, port, folder) => {
-    writeFileSync(path.join(folder, 'Caddyfile'), `{
-    admin off
-    auto_https off
-}
-${kCaddyLines.replace('cam.example.org {', `https://127.0.0.1:${port} {\n    tls ${folder}/certificate.pem ${folder}/key.pem`)
-    .replace('192.0.2.2', `127.0.0.1:${site.httpPort}`)}`);
-    return ['caddy', ['run', '--config', path.join(folder, 'Caddyfile')]];
-  },
-};
 
 for (const [name, configure] of Object.entries(kProxies)) {
   const missing = spawnSync('sh', ['-c', `command -v ${name}`]).status !== 0;
