@@ -1,5 +1,5 @@
 // The page of a site with several cameras: a tile each, with a fresh still, its name and its state, that leads to its pages.
-import { byId, say } from './controls.js';
+import { byId, say } from './page.js';
 import { StillRefresher } from './still-refresher.js';
 import { text, translatePage } from './text.js';
 

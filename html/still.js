@@ -1,5 +1,5 @@
 // The still page: a picture that refreshes, its time and age, and why there is none.
-import { byId, clockTime, rememberedChoice, saveBlob, say, setPaused, toggleFullscreen, wire } from './controls.js';
+import { byId, clockTime, rememberedChoice, saveBlob, say, setPaused, toggleFullscreen, wire } from './page.js';
 import { StillRefresher } from './still-refresher.js';
 import { text } from './text.js';
 import { View } from './view.js';

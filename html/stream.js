@@ -1,7 +1,7 @@
 // The stream page: picam.v1 painted on a canvas; the multipart stream and then stills where WebSockets do not get
 // through. Closes when hidden, comes back when seen.
 import { Connection } from './connection.js';
-import { byId, clockTime, rememberedChoice, saveBlob, say, setPaused, toggleFullscreen, wire } from './controls.js';
+import { byId, clockTime, rememberedChoice, saveBlob, say, setPaused, toggleFullscreen, wire } from './page.js';
 import { Painter } from './painter.js';
 import { StillRefresher } from './still-refresher.js';
 import { text } from './text.js';

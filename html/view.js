@@ -41,7 +41,7 @@ export class View {
     this.#apply();
   }
 
-  // For controls.js: what each button or key does.
+  // For page.js: what each button or key does.
   get actions() {
     return {
       turn: { key: 'r', action: () => this.#set(() => { this.#turn = (this.#turn + 90) % 360; }) },

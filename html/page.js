@@ -52,7 +52,7 @@ async function showTitle() {
   document.querySelector('h1').textContent = title;
 }
 
-// Buttons by id with their key, and keys without a button. The controls are shown only now: without scripts they would do
+// Buttons by id with their key, and keys without a button. The bar is shown only now: without scripts they would do
 // nothing. With it the page becomes an app where the browser can have one.
 export function wire(actions, keys = {}) {
   translatePage();
@@ -65,7 +65,7 @@ export function wire(actions, keys = {}) {
     event.preventDefault();
     action();
   });
-  byId('controls').hidden = false;
+  byId('bar').hidden = false;
   showTitle();
 }
 
