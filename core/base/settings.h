@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/controls/control.h"
 #include "core/image/geometry.h"
 
 #include <chrono>
@@ -28,6 +29,7 @@ struct CameraSettings {
     bool vflip = false;
     ColorRangeSetting color_range = ColorRangeSetting::kAuto;
     Milliseconds stall{3000}; // no frame for so long: the camera hangs
+    ControlValues controls;   // where nobody has set others
 
     [[nodiscard]] Transform transform() const { return {rotation, hflip, vflip}; }
 };
@@ -59,6 +61,7 @@ struct SnapshotSettings {
 struct Settings {
     std::string instance = "pi";
     std::string runtime_dir = "/run/picam";
+    std::string state_dir = "/var/lib/picam-controls";
     log::Level log_level = log::Level::kInfo;
     CameraSettings camera;
     StreamSettings stream;

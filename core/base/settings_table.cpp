@@ -1,5 +1,7 @@
 #include "core/base/settings_table.h"
 
+#include "core/controls/control_value.h"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -253,6 +255,9 @@ std::vector<SettingEntry> makeTable()
         "an absolute path of up to 60 bytes",
         [](const std::string &path) { return isPrintable(path) && path.size() <= 60 && path.rfind('/', 0) == 0; },
         PICAM_MEMBER(runtime_dir)));
+    table.push_back(text(
+        "state_dir", "folder where the camera's controls are kept, as people set them", "an absolute path",
+        [](const std::string &path) { return isPrintable(path) && path.rfind('/', 0) == 0; }, PICAM_MEMBER(state_dir)));
     table.push_back(choice("log.level", "least important event that is logged", levels, PICAM_MEMBER(log_level)));
     table.push_back(choice("camera.source",
                            "auto: libcamera; started by deploy/run where there is no camera, the test pattern", sources,
@@ -273,6 +278,12 @@ std::vector<SettingEntry> makeTable()
                            PICAM_MEMBER(camera.color_range)));
     table.push_back(duration("camera.stall", "a camera that gives no frame for so long is opened anew", 500ms, 60s,
                              PICAM_MEMBER(camera.stall)));
+    table.push_back({"camera.controls", "the camera's controls, where nobody has set others on the page or by picamctl",
+                     "a list like \"Brightness=0.1, AwbMode=Daylight\"", true,
+                     [](Settings &settings, const std::string &value) {
+                         return assign(settings.camera.controls, parseControlList(value));
+                     },
+                     [](const Settings &settings) { return controlListText(settings.camera.controls); }});
     table.push_back(size("stream.size", "size of the live picture", PICAM_MEMBER(stream)));
     table.push_back({"stream.fps", "frames per second of the live picture", "0.1 to 240", false,
                      [](Settings &settings, const std::string &value) {

@@ -1,6 +1,7 @@
 #include "core/camera/camera_controller.h"
 
 #include "core/base/log.h"
+#include "core/controls/control_rules.h"
 
 #include <cstdlib>
 #include <exception>
@@ -29,7 +30,8 @@ CameraController::CameraController(Options options, SourceFactory make_source, c
       give_up_(std::move(give_up)),
       on_stuck_([this](const std::string &what) { give_up_("the camera's driver does not come back: " + what); }),
       bus_([this] { onDemandChanged(); }),
-      lifecycle_(options_.policy, options_.stall_timeout, static_cast<std::uint32_t>(::getpid()))
+      lifecycle_(options_.policy, options_.stall_timeout, static_cast<std::uint32_t>(::getpid())),
+      trial_(options_.trial_path)
 {
 }
 
@@ -108,6 +110,7 @@ CameraLifecycle::Inputs CameraController::inputs() const
     inputs.camera_added = camera_added_;
     inputs.stopping = stopping_;
     inputs.failure = failure_;
+    inputs.exposure = longest_exposure_;
     if (const MonotonicTime last = last_frame_; last != MonotonicTime::min())
         inputs.last_frame = last;
     return inputs;
@@ -138,6 +141,12 @@ CameraLifecycle::Step CameraController::nextStep()
             const double rate = *std::exchange(new_rate_, std::nullopt);
             lock.unlock();
             source.setFrameRate(rate);
+            lock.lock();
+            continue;
+        }
+        if (source_ != nullptr && std::exchange(controls_changed_, false)) {
+            lock.unlock();
+            applyControls();
             lock.lock();
             continue;
         }
@@ -223,14 +232,17 @@ void CameraController::awaitRelease(MonotonicTime until)
 
 void CameraController::open()
 {
-    session_.emplace(Session{std::move(*lock_), nullptr, {}, {}});
+    session_.emplace(Session{std::move(*lock_), nullptr, {}, {}, {}});
     lock_.reset();
     {
         const MutexLock lock(mutex_);
         failure_.reset();
         new_rate_.reset();
-        requested_elsewhere_ = camera_added_ = false;
+        requested_elsewhere_ = camera_added_ = controls_changed_ = false;
+        in_force_ = {};
     }
+    held_back_ = frame_generation_ = 0;
+    wanted_exposure_ = longest_exposure_ = std::chrono::microseconds(0);
     stills_.reset(); // whoever took the last opening's stills was interrupted at its end
     failed_ = converged_ = false;
     bad_frames_ = 0;
@@ -247,6 +259,7 @@ void CameraController::open()
     }
     const SourceInfo &info = session_->info;
     promised_rate_ = info.fps;
+    expectExposure(session_->controls);
     log::info("camera {} opened by {}, {}{}", info.name, options_.name,
               info.remaining.apply(info.format.size).toString(),
               info.fps > 0 ? fmt::format(" at {:.1f} fps", info.fps) : std::string());
@@ -272,6 +285,7 @@ Expected<void> CameraController::openSource()
     }
     SourceRequest request = options_.request;
     request.frames_held = bus_.buffersHeld();
+    request.controls = session_->controls = tryControls(loadControls());
     auto info = session_->source->start(request, *this);
     if (!info)
         return tl::unexpected<Error>(std::move(info.error()));
@@ -313,9 +327,73 @@ void CameraController::closeSource()
         stills_.put(fail(ErrorKind::kInterrupted, "the camera is closed"));
         session_.reset();
     }
+    {
+        const MutexLock lock(mutex_);
+        trial_.end();
+    }
     requests_.signal(Word::kEvent);
     // What frames and encoders took lies in the allocator's hands; idle, we are as small as at the start.
     ::malloc_trim(0);
+}
+
+ControlsRequest CameraController::loadControls()
+{
+    if (!options_.load_controls)
+        return {};
+    const std::uint32_t announced = requests_.controlsGeneration(); // first: what is loaded is not older
+    ControlsRequest controls = options_.load_controls();
+    if (isBeforeControls(controls.generation, announced))
+        controls.generation = announced;
+    wanted_generation_ = controls.generation;
+    return controls;
+}
+
+// What ended the process before this one is not tried again in this opening; what is new is on trial.
+ControlsRequest CameraController::tryControls(ControlsRequest controls)
+{
+    const MutexLock lock(mutex_);
+    if (trial_.takeFailed(controls.generation)) {
+        log::warning("this program ended within seconds of a change of the camera's controls: it opens the camera once "
+                     "with the camera's own defaults");
+        held_back_ = controls.generation;
+    }
+    in_force_.held_back = held_back_ != 0 && held_back_ == controls.generation;
+    if (in_force_.held_back) {
+        controls.defaults.clear();
+        controls.cameras.clear();
+    } else if (!controls.cameras.empty()) {
+        trial_.begin(controls.generation);
+        trial_until_ = steady_clock::now() + ControlsTrial::kDuration;
+    }
+    return controls;
+}
+
+void CameraController::applyControls()
+{
+    session_->controls = tryControls(loadControls());
+    expectExposure(session_->controls);
+    const DriverWatchdog watchdog("setting controls", options_.driver_timeout, on_stuck_);
+    session_->source->setControls(session_->controls);
+}
+
+void CameraController::expectExposure(const ControlsRequest &controls)
+{
+    const SourceInfo &info = session_->info;
+    const auto exposure = manualExposure(info.controls, controls.wantedOf(info.id));
+    wanted_exposure_ = exposure;
+    longest_exposure_ = std::max(longest_exposure_.load(), exposure);
+    if (info.fps <= 0)
+        return;
+    const double rate =
+        exposure.count() > 0 ? std::min(info.fps, 1e6 / static_cast<double>(exposure.count())) : info.fps;
+    if (promised_rate_.exchange(rate) != rate && lifecycle_.state() == CameraLifecycle::State::kStreaming)
+        observer_.onFrameRateChanged();
+}
+
+ControlsInForce CameraController::controlsInForce() const
+{
+    const MutexLock lock(mutex_);
+    return in_force_;
 }
 
 void CameraController::dropWaitingSource()
@@ -332,15 +410,17 @@ void CameraController::watchRequests()
         const std::uint32_t still_now = requests_.value(Word::kStillRequest);
         const std::uint32_t camera_now = requests_.value(Word::kCameraRequest);
         const bool camera_requested = std::exchange(camera, camera_now) != camera_now;
+        const bool controls_changed = isBeforeControls(wanted_generation_, requests_.controlsGeneration());
         {
             const MutexLock lock(mutex_);
             if (!watching_)
                 return;
             requested_elsewhere_ = requested_elsewhere_ || camera_requested;
+            controls_changed_ = controls_changed_ || controls_changed;
         }
-        if (camera_requested)
+        if (camera_requested || controls_changed)
             changed_.notify_all();
-        else if (still_now != still)
+        if (still_now != still && !camera_requested)
             observer_.onStillRequested();
         still = still_now;
         requests_.waitChanged(Word::kStillRequest, still_now, std::nullopt);
@@ -386,10 +466,32 @@ void CameraController::onFrame(std::shared_ptr<Frame> frame)
     rate_meter_.add(frame->captured());
     measured_rate_ = rate_meter_.fps();
     const CaptureMetadata &metadata = frame->metadata();
+    noteControls(metadata, now);
     converged_ =
         convergence_->update(metadata, convergence_->needsColor(metadata) ? mean_color_.of(*frame) : std::nullopt, now);
     frame->setConverged(converged_);
     bus_.publish(std::move(frame));
+}
+
+// What is in force; where it is something else than before, exposure and white balance have to converge anew.
+void CameraController::noteControls(const CaptureMetadata &metadata, MonotonicTime now)
+{
+    const std::uint32_t generation = metadata.controls_generation;
+    if (std::exchange(frame_generation_, generation) != generation)
+        convergence_.emplace(now, options_.convergence_timeout);
+    if (generation == wanted_generation_)
+        longest_exposure_ = wanted_exposure_.load();
+    const MutexLock lock(mutex_);
+    in_force_.generation = generation;
+    in_force_.metadata = metadata;
+    if (trial_.isOn() && generation == wanted_generation_ && now >= trial_until_)
+        trial_.pass();
+}
+
+void CameraController::onControlProblems(ControlProblems problems)
+{
+    const MutexLock lock(mutex_);
+    in_force_.problems = std::move(problems);
 }
 
 void CameraController::onCameraAdded()

@@ -13,6 +13,7 @@
 #include "core/camera/frame_bus.h"
 #include "core/camera/frame_rate.h"
 #include "core/camera/source.h"
+#include "core/controls/controls_trial.h"
 #include "core/store/camera_requests.h"
 
 #include <atomic>
@@ -35,10 +36,20 @@ public:
     virtual void onCameraClosing() = 0;
     // Frames are demanded, and not to be had: why. kInterrupted: another process has the camera.
     virtual void onCameraUnavailable(const Error &why) = 0;
+    // The camera promises another rate than it did: an exposure that was set by hand takes longer than its interval.
+    virtual void onFrameRateChanged() {}
     // Another process requests a picture (CameraRequests). While the camera is open; a thread of the controller's.
     virtual void onStillRequested() {}
     // The controller's thread ends; the camera is closed.
     virtual void onCameraStopped() {}
+};
+
+// What of the controls is in force in an open camera.
+struct ControlsInForce {
+    std::uint32_t generation = 0; // of the newest frame
+    CaptureMetadata metadata;     // of the newest frame
+    ControlProblems problems;     // as FrameSink::onControlProblems()
+    bool held_back = false;       // the process before this one ended by them: the camera runs with its own defaults
 };
 
 class CameraController : private FrameSink {
@@ -51,6 +62,10 @@ public:
         std::string name;      // of this program, for people who ask who has the camera
         SourceRequest request; // frames_held is counted by the bus
         CameraPolicy policy;
+        // What is wanted of the controls now; called at each opening and when the requests' generation has changed, by
+        // the controller's thread. Empty: nothing ever is.
+        std::function<ControlsRequest()> load_controls;
+        std::string trial_path; // ControlsTrial's
         Milliseconds stall_timeout{3000};
         Milliseconds convergence_timeout{3000};
         std::chrono::milliseconds driver_timeout = kDriverTimeout;
@@ -85,6 +100,9 @@ public:
         return promised > 0 ? promised : measured_rate_.load();
     }
 
+    // Any thread; as it was last, when the camera is closed.
+    [[nodiscard]] ControlsInForce controlsInForce() const PICAM_EXCLUDES(mutex_);
+
     // Whether exposure and white balance had converged in the newest frame. Any thread.
     [[nodiscard]] bool converged() const { return converged_; }
 
@@ -106,7 +124,8 @@ private:
         CameraLock lock;
         std::unique_ptr<Source> source;
         SourceInfo info;
-        std::thread watcher; // of the other processes' requests
+        ControlsRequest controls; // as the source was asked for last
+        std::thread watcher;      // of the other processes' requests
     };
 
     void run();
@@ -118,6 +137,11 @@ private:
     void closeSource();
     void dropWaitingSource();
     void watchRequests();
+    [[nodiscard]] ControlsRequest loadControls();
+    [[nodiscard]] ControlsRequest tryControls(ControlsRequest controls) PICAM_EXCLUDES(mutex_);
+    void applyControls();
+    void noteControls(const CaptureMetadata &metadata, MonotonicTime now) PICAM_EXCLUDES(mutex_);
+    void expectExposure(const ControlsRequest &controls);
     void report();
     void onDemandChanged() PICAM_EXCLUDES(mutex_);
     [[nodiscard]] CameraLifecycle::Step nextStep() PICAM_EXCLUDES(mutex_);
@@ -128,6 +152,7 @@ private:
     void onFrame(std::shared_ptr<Frame> frame) override;
     void onStill(std::shared_ptr<Frame> frame) override;
     void onCameraAdded() override PICAM_EXCLUDES(mutex_);
+    void onControlProblems(ControlProblems problems) override PICAM_EXCLUDES(mutex_);
     void onSourceError(Error error) override;
 
     // Constant after construction.
@@ -149,25 +174,35 @@ private:
     std::uint32_t seen_event_ = 0;           // the words, from before the lock was tried
     std::uint32_t seen_camera_request_ = 0;
     std::uint32_t seen_still_request_ = 0;
+    std::uint32_t held_back_ = 0; // the generation of controls that are not applied in this opening; 0: none
 
     // Source thread only, between Source::start() and stop().
     std::optional<Convergence> convergence_;
     MeanColor mean_color_;
     FrameRate rate_meter_;
+    std::uint32_t frame_generation_ = 0; // of the controls, in the last frame
 
     std::atomic<MonotonicTime> last_frame_{MonotonicTime::min()}; // min(): none since the camera was opened
     std::atomic<double> promised_rate_{0.0};                      // 0: none
     std::atomic<double> measured_rate_{0.0};                      // 0: not known yet
     std::atomic<bool> converged_{false};
-    std::atomic<int> bad_frames_{0};  // in a row
-    std::atomic<bool> failed_{false}; // no frame may follow an error
+    std::atomic<int> bad_frames_{0};                  // in a row
+    std::atomic<bool> failed_{false};                 // no frame may follow an error
+    std::atomic<std::uint32_t> wanted_generation_{0}; // of the controls that the source was asked for last
+    // The longest exposure set by hand that a frame may still come with, and the one that is wanted.
+    std::atomic<std::chrono::microseconds> longest_exposure_{};
+    std::atomic<std::chrono::microseconds> wanted_exposure_{};
 
     mutable Mutex mutex_;
     std::condition_variable changed_;
     Source *source_ PICAM_GUARDED_BY(mutex_) = nullptr;       // while it is open
     std::optional<double> new_rate_ PICAM_GUARDED_BY(mutex_); // asked for, not yet passed on
     bool stopping_ PICAM_GUARDED_BY(mutex_) = false;
-    bool camera_added_ PICAM_GUARDED_BY(mutex_) = false; // since the last try
+    bool camera_added_ PICAM_GUARDED_BY(mutex_) = false;     // since the last try
+    bool controls_changed_ PICAM_GUARDED_BY(mutex_) = false; // not yet passed on
+    ControlsTrial trial_ PICAM_GUARDED_BY(mutex_);
+    MonotonicTime trial_until_ PICAM_GUARDED_BY(mutex_){};
+    ControlsInForce in_force_ PICAM_GUARDED_BY(mutex_);
     bool requested_elsewhere_ PICAM_GUARDED_BY(mutex_) = false;
     bool watching_ PICAM_GUARDED_BY(mutex_) = false; // the watcher shall go on
     std::optional<Error> failure_ PICAM_GUARDED_BY(mutex_);

@@ -94,7 +94,10 @@ Step CameraLifecycle::stream(const Inputs &inputs, MonotonicTime now)
 {
     if (inputs.demanded)
         generation_ = inputs.generation; // an open camera answers every demand
-    const auto stalled_at = inputs.last_frame.value_or(opened_) + stall_;
+    // Nor is a long exposure: the frames that were begun before it, or with it, take their time.
+    constexpr int kExposures = 3;
+    const auto stall = std::max<MonotonicTime::duration>(stall_, kExposures * inputs.exposure);
+    const auto stalled_at = inputs.last_frame.value_or(opened_) + stall;
     if (inputs.stopping || !inputs.demanded) {
         error_.reset();
     } else if (inputs.failure) {
@@ -105,7 +108,7 @@ Step CameraLifecycle::stream(const Inputs &inputs, MonotonicTime now)
         report_ = error_;
     } else if (now >= stalled_at) {
         error_ = Error{ErrorKind::kStalled, fmt::format("{} gave no frame for {} ms", name_,
-                                                        std::chrono::duration_cast<Milliseconds>(stall_).count())};
+                                                        std::chrono::duration_cast<Milliseconds>(stall).count())};
     } else {
         return {Action::kWait, stalled_at};
     }

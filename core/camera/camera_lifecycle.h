@@ -61,6 +61,7 @@ public:
         bool stopping = false;
         std::optional<Error> failure;            // of the open source
         std::optional<MonotonicTime> last_frame; // of the open source
+        std::chrono::microseconds exposure{}; // the longest that was set by hand and a frame may come with; 0: none was
     };
 
     // Openings in a row that ended with a camera that gave no frame; as many are hopeless in this process.

@@ -1,6 +1,7 @@
 #include "core/camera/libcamera_config.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cmath>
 #include <cstdint>
@@ -114,6 +115,16 @@ std::optional<bool> focusConverged(const libcamera::ControlList &metadata)
     if (const auto state = reportedState(metadata, af_state))
         return *state != kSearching; // found, not found, or not looked for
     return std::nullopt;
+}
+
+std::optional<FocusState> focusState(const libcamera::ControlList &metadata)
+{
+    static const auto af_state = controlByName("AfState");
+    constexpr std::array kStates{FocusState::kIdle, FocusState::kScanning, FocusState::kFocused, FocusState::kFailed};
+    const auto state = reportedState(metadata, af_state);
+    if (!state || *state < 0 || static_cast<std::size_t>(*state) >= kStates.size())
+        return std::nullopt;
+    return kStates.at(static_cast<std::size_t>(*state));
 }
 
 FrameFormat frameFormat(const libcamera::StreamConfiguration &stream, PixelFormat pixels)
@@ -293,12 +304,6 @@ ErrorKind openingError(int error)
     return error == EIO || error == ENODEV || error == ETIMEDOUT ? ErrorKind::kStalled : ErrorKind::kCameraFailed;
 }
 
-void setFocus(const libcamera::Camera &camera, libcamera::ControlList &controls)
-{
-    if (camera.controls().find(&libcamera::controls::AfMode) != camera.controls().end())
-        controls.set(libcamera::controls::AfMode, static_cast<std::int32_t>(libcamera::controls::AfModeContinuous));
-}
-
 std::vector<unsigned int> planeLengths(const libcamera::StreamConfiguration &stream, PixelFormat pixels)
 {
     const unsigned int luma = stream.stride * stream.size.height;
@@ -355,6 +360,11 @@ CaptureMetadata captureMetadata(const libcamera::ControlList &metadata)
         result.color_temperature = static_cast<std::uint32_t>(*temperature);
     if (const auto gains = metadata.get(controls::ColourGains))
         result.color_gains = {(*gains)[0], (*gains)[1]};
+    result.focus_state = focusState(metadata);
+    static const auto lens_position = controlByName("LensPosition");
+    if (lens_position && metadata.contains(*lens_position) &&
+        metadata.get(*lens_position).type() == libcamera::ControlTypeFloat)
+        result.lens_position = metadata.get(*lens_position).get<float>();
     return result;
 }
 

@@ -50,9 +50,6 @@ void askFor(libcamera::StreamConfiguration &stream, Size size, unsigned int buff
 // else kCameraFailed.
 [[nodiscard]] ErrorKind openingError(int error);
 
-// Continuous focus where the camera has a focus.
-void setFocus(const libcamera::Camera &camera, libcamera::ControlList &controls);
-
 // Bytes of each plane of a frame of ours in memory, for a buffer that we allocate.
 [[nodiscard]] std::vector<unsigned int> planeLengths(const libcamera::StreamConfiguration &stream, PixelFormat pixels);
 

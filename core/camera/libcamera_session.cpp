@@ -69,13 +69,22 @@ Expected<SourceInfo> LibcameraSession::start(const SourceRequest &request, Color
     camera_->requestCompleted.connect(this, &LibcameraSession::onRequestCompleted);
     camera_->disconnected.connect(this, &LibcameraSession::onDisconnected);
     promises_rate_ = libcamera_config::promisesRate(*camera_);
-    libcamera::ControlList controls(camera_->controls());
-    setRate(controls, request.fps);
-    libcamera_config::setFocus(*camera_, controls);
+    std::vector<Size> outputs{format_.size};
+    if (still_format_)
+        outputs.push_back(still_format_->size);
     {
         const MutexLock lock(mutex_);
+        controls_.emplace(*camera_, std::move(outputs), remaining_);
+    }
+    wantControls(request.controls);
+    libcamera::ControlList controls(camera_->controls());
+    {
+        const MutexLock lock(mutex_);
+        setRate(controls, request.fps);
+        controls_->fillStart(controls);
         running_ = true;
         fps_ = request.fps;
+        rate_changed_ = false; // start() says it
     }
     if (const int result = camera_->start(&controls); result != 0)
         return failErrno(libcamera_config::openingError(-result), fmt::format("cannot start the camera {}", name_),
@@ -84,7 +93,8 @@ Expected<SourceInfo> LibcameraSession::start(const SourceRequest &request, Color
     for (std::size_t index = 0; index < slots_.size(); ++index)
         queue(index);
     const bool promised = promises_rate_ && libcamera_config::keepsRate(*camera_, request.fps);
-    return SourceInfo{name_, format_, remaining_, promised ? request.fps : 0.0, still_format_};
+    return SourceInfo{name_,         camera_->id(),     format_, remaining_, promised ? request.fps : 0.0,
+                      still_format_, controls_->infos()};
 }
 
 // Two outputs, if that is wanted and costs the frames neither their size nor their rate; else one.
@@ -197,8 +207,10 @@ void LibcameraSession::setRate(libcamera::ControlList &controls, double fps) con
     if (!promises_rate_)
         return;
     const auto shortest = static_cast<std::int64_t>(1e6 / fps);
-    // Equal limits keep the rate but cap the exposure; a still may take longer in the dark.
-    const std::int64_t longest = still_ ? std::max<std::int64_t>(shortest, 1'000'000) : shortest;
+    // Equal limits keep the rate but cap the exposure; a still may take longer in the dark, and what is set by hand,
+    // too: a frame takes a little longer than its exposure.
+    const std::int64_t by_hand = exposure_.count() + exposure_.count() / 50;
+    const std::int64_t longest = std::max(still_ ? std::max<std::int64_t>(shortest, 1'000'000) : shortest, by_hand);
     controls.set(libcamera::controls::FrameDurationLimits, libcamera::Span<const std::int64_t, 2>({shortest, longest}));
 }
 
@@ -211,6 +223,52 @@ void LibcameraSession::setFrameRate(double fps)
         next_due_ = Clock::now();
     }
     pace_wake_.notify_all();
+}
+
+void LibcameraSession::setControls(const ControlsRequest &controls)
+{
+    wantControls(controls);
+    pace_wake_.notify_all();
+}
+
+void LibcameraSession::wantControls(const ControlsRequest &controls)
+{
+    const std::string id = camera_->id();
+    {
+        const MutexLock lock(mutex_);
+        controls_->want(controls.generation, controls.wantedOf(id), controls.of(id));
+        const auto exposure = controls_->manualExposure();
+        rate_changed_ = rate_changed_ || exposure != exposure_;
+        exposure_ = exposure;
+        problems_changed_ = true;
+    }
+    reportProblems();
+}
+
+// What became of a request's controls. A webcam's driver cancels the request with a value that it refuses.
+void LibcameraSession::noteStep(std::size_t index, bool cancelled)
+{
+    const auto step = std::exchange(slots_[index].step, std::nullopt);
+    if (!step)
+        return;
+    if (!cancelled)
+        return controls_->completed(*step);
+    log::warning("the camera {} refuses {}", name_, fmt::join(step->names, ", "));
+    controls_->refused(*step);
+    problems_changed_ = true;
+}
+
+void LibcameraSession::reportProblems()
+{
+    ControlProblems problems;
+    {
+        const MutexLock lock(mutex_);
+        if (!std::exchange(problems_changed_, false))
+            return;
+        for (const std::string &name : controls_->refusedNames())
+            problems.emplace(name, "the camera refuses it");
+    }
+    sink_.onControlProblems(std::move(problems));
 }
 
 void LibcameraSession::requestStill()
@@ -277,13 +335,21 @@ void LibcameraSession::onRequestCompleted(libcamera::Request *request)
     const bool cancelled = request->status() == libcamera::Request::RequestCancelled;
     const bool good = !cancelled && !saysFailure(slots_[index].frame.buffer->metadata());
     bool hangs = false;
+    CaptureMetadata metadata;
     {
         const MutexLock lock(mutex_);
         --queued_;
         if (!running_)
             return;
         queueRefused();
-        cancelled_in_a_row_ = cancelled ? cancelled_in_a_row_ + 1 : 0;
+        const bool controls_refused = cancelled && slots_[index].step && !slots_[index].step->values.empty();
+        noteStep(index, cancelled);
+        if (!cancelled) {
+            metadata = libcamera_config::captureMetadata(request->metadata());
+            controls_->complete(metadata);
+        }
+        // One that was cancelled for its controls says nothing of the camera.
+        cancelled_in_a_row_ = cancelled && !controls_refused ? cancelled_in_a_row_ + 1 : 0;
         // The driver's watchdog cancels all that is queued: the camera hangs, and only a restart helps.
         hangs = cancelled_in_a_row_ >= slots_.size();
         const bool still = request == slots_[index].with_still.get();
@@ -300,13 +366,13 @@ void LibcameraSession::onRequestCompleted(libcamera::Request *request)
                 still_wanted_ = true;
             }
             queue(index);
-            return;
         }
     }
+    reportProblems();
     if (hangs)
         sink_.onSourceError({ErrorKind::kStalled, fmt::format("the camera {} hangs", name_)});
-    else
-        deliver(index, *request);
+    else if (good)
+        deliver(index, *request, metadata);
 }
 
 void LibcameraSession::onDisconnected()
@@ -314,23 +380,25 @@ void LibcameraSession::onDisconnected()
     sink_.onSourceError({ErrorKind::kNoCamera, fmt::format("the camera {} was unplugged", name_)});
 }
 
-void LibcameraSession::deliver(std::size_t index, libcamera::Request &request)
+void LibcameraSession::deliver(std::size_t index, libcamera::Request &request, const CaptureMetadata &metadata)
 {
     const Slot &slot = slots_[index];
     if (&request == slot.with_still.get()) {
         const bool good = !saysFailure(still_buffer_.buffer->metadata());
-        std::shared_ptr<Frame> still =
-            frameOf(still_buffer_, *still_format_, request, [self = shared_from_this()] { self->recycleStill(); });
+        std::shared_ptr<Frame> still = frameOf(still_buffer_, *still_format_, request, metadata,
+                                               [self = shared_from_this()] { self->recycleStill(); });
         if (good)
             sink_.onStill(std::move(still));
         else
             requestStill(); // the next one shall bring it
     }
-    sink_.onFrame(frameOf(slot.frame, format_, request, [self = shared_from_this(), index] { self->recycle(index); }));
+    sink_.onFrame(
+        frameOf(slot.frame, format_, request, metadata, [self = shared_from_this(), index] { self->recycle(index); }));
 }
 
 std::shared_ptr<Frame> LibcameraSession::frameOf(const Buffer &buffer, const FrameFormat &format,
-                                                 libcamera::Request &request, std::function<void()> recycle) const
+                                                 libcamera::Request &request, const CaptureMetadata &reported,
+                                                 std::function<void()> recycle) const
 {
     const MonotonicTime arrival = Clock::now();
     for (const int fd : buffer.fds)
@@ -346,7 +414,7 @@ std::shared_ptr<Frame> LibcameraSession::frameOf(const Buffer &buffer, const Fra
             planes[0].size = std::min<std::size_t>(planes[0].size, used[0].bytesused);
     }
     auto frame = std::make_shared<Frame>(format, planes, monotonicStamp(stamp, arrival), std::move(recycle));
-    frame->metadata() = libcamera_config::captureMetadata(metadata);
+    frame->metadata() = reported;
     return frame;
 }
 
@@ -389,7 +457,12 @@ void LibcameraSession::queue(std::size_t index)
     const bool rate = std::exchange(rate_changed_, false);
     if (rate)
         setRate(request.controls(), fps_);
+    auto step = controls_->takeStep();
+    if (step)
+        LibcameraControls::fill(*step, request.controls());
     if (const int result = camera_->queueRequest(&request); result != 0) {
+        if (step && !controls_->putBack(*std::move(step)))
+            problems_changed_ = true;
         log::warning("the camera {} refused a request: error {}", name_, -result);
         still_out_ = still_out_ && !still;
         still_wanted_ = still_wanted_ || still;
@@ -397,6 +470,7 @@ void LibcameraSession::queue(std::size_t index)
         refused_.push_back(index);
         return;
     }
+    slots_[index].step = std::move(step);
     ++queued_;
 }
 

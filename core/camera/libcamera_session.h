@@ -6,6 +6,7 @@
 #include "core/base/thread_annotations.h"
 #include "core/camera/libcamera_buffers.h"
 #include "core/camera/libcamera_config.h"
+#include "core/camera/libcamera_controls.h"
 #include "core/camera/source.h"
 
 #include <chrono>
@@ -29,6 +30,7 @@ public:
 
     [[nodiscard]] Expected<SourceInfo> start(const SourceRequest &request, ColorRangeSetting color_range);
     void setFrameRate(double fps);
+    void setControls(const ControlsRequest &controls);
     void requestStill(); // any thread, between start() and stop()
     void stop();
     // To be called when the camera manager has stopped. A camera that was unplugged keeps the requests that were
@@ -41,12 +43,13 @@ private:
 
     using Buffer = LibcameraBuffers::Buffer;
 
-    // A buffer for frames, and the requests that bring it back: alone, or with the still's. A request keeps its buffers
+    // A buffer for frames, the requests that bring it back: alone, or with the still's. A request keeps its buffers
     // as long as it lives: 0.7.1's virtual camera still looks at them when it has completed.
     struct Slot {
         std::unique_ptr<libcamera::Request> request;
         std::unique_ptr<libcamera::Request> with_still; // empty without a still output
         Buffer frame;
+        std::optional<LibcameraControls::Step> step; // what the queued request says of the controls
     };
 
     [[nodiscard]] Expected<void> configure(const SourceRequest &request, ColorRangeSetting color_range);
@@ -55,14 +58,18 @@ private:
                                          const SourceRequest &request) const;
     [[nodiscard]] Expected<void> allocate();
     [[nodiscard]] Expected<std::unique_ptr<libcamera::Request>> requestFor(std::size_t index, bool with_still) const;
-    void setRate(libcamera::ControlList &controls, double fps) const;
+    void setRate(libcamera::ControlList &controls, double fps) const PICAM_REQUIRES(mutex_);
+    void wantControls(const ControlsRequest &controls) PICAM_EXCLUDES(mutex_);
+    void noteStep(std::size_t index, bool cancelled) PICAM_REQUIRES(mutex_);
+    void reportProblems() PICAM_EXCLUDES(mutex_);
     void onRequestCompleted(libcamera::Request *request);
     void onDisconnected();
     void freeRequests();
     [[nodiscard]] bool early(Clock::time_point now) PICAM_REQUIRES(mutex_);
-    void deliver(std::size_t index, libcamera::Request &request);
+    void deliver(std::size_t index, libcamera::Request &request, const CaptureMetadata &metadata);
     [[nodiscard]] std::shared_ptr<Frame> frameOf(const Buffer &buffer, const FrameFormat &format,
-                                                 libcamera::Request &request, std::function<void()> recycle) const;
+                                                 libcamera::Request &request, const CaptureMetadata &metadata,
+                                                 std::function<void()> recycle) const;
     void recycle(std::size_t index);
     void recycleStill();
     void queue(std::size_t index) PICAM_REQUIRES(mutex_);
@@ -92,6 +99,9 @@ private:
     bool still_wanted_ PICAM_GUARDED_BY(mutex_) = false; // the next request shall bring one
     bool still_out_ PICAM_GUARDED_BY(mutex_) = false;    // its buffer is with the camera or with the sink
     unsigned int queued_ PICAM_GUARDED_BY(mutex_) = 0;   // requests that libcamera has
+    std::optional<LibcameraControls> controls_ PICAM_GUARDED_BY(mutex_); // while it is configured
+    std::chrono::microseconds exposure_ PICAM_GUARDED_BY(mutex_){};      // set by hand; 0: it is not
+    bool problems_changed_ PICAM_GUARDED_BY(mutex_) = false;
     unsigned int cancelled_in_a_row_ PICAM_GUARDED_BY(mutex_) = 0;
     Clock::time_point next_due_ PICAM_GUARDED_BY(mutex_){};
     std::vector<std::size_t> refused_ PICAM_GUARDED_BY(mutex_); // queued again with the next that is

@@ -39,6 +39,11 @@ public:
         if (session_)
             session_->setFrameRate(fps);
     }
+    void setControls(const ControlsRequest &controls) override
+    {
+        if (session_)
+            session_->setControls(controls);
+    }
     void requestStill() override
     {
         if (session_)

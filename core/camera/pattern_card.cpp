@@ -119,6 +119,11 @@ PatternCard::PatternCard(Size size)
     }
 }
 
+std::uint32_t PatternCard::pictureRows() const
+{
+    return eighth(still_.size, 6);
+}
+
 void PatternCard::draw(CardPixels &pixels, std::uint64_t wall_us, std::uint64_t frame_number) const
 {
     const Size size = pixels.size;

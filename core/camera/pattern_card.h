@@ -35,6 +35,8 @@ public:
 
     // A buffer with what does not move.
     [[nodiscard]] const CardPixels &still() const { return still_; }
+    // The rows above clock and strip, which are for people and programs that look how old the picture is.
+    [[nodiscard]] std::uint32_t pictureRows() const;
     // Draws what moves into a copy of still() or one drawn into before.
     void draw(CardPixels &pixels, std::uint64_t wall_us, std::uint64_t frame_number) const;
 

@@ -215,6 +215,7 @@ public:
         frames_.size = *size;
         stills_.reset();
         still_wanted_ = false;
+        controls_generation_ = request.controls.generation;
         if (request.still_output) {
             const auto still = chooseSize(path_, native, request.transform.apply(request.still_output->size),
                                           request.still_output->exact_size);
@@ -225,12 +226,13 @@ public:
         }
         const double fps = recording_->fps() > 0 ? recording_->fps() : request.fps;
         clock_.start(fps, [this, &sink] { return tick(sink); });
-        return SourceInfo{"replay " + path_, frames_, request.transform, fps, stills_};
+        return SourceInfo{"replay " + path_, "replay " + path_, frames_, request.transform, fps, stills_, {}};
     }
     void setFrameRate(double fps) override
     {
         clock_.setRate(recording_ && recording_->fps() > 0 ? std::min(fps, recording_->fps()) : fps);
     }
+    void setControls(const ControlsRequest &controls) override { controls_generation_ = controls.generation; }
     void requestStill() override { still_wanted_ = true; }
     void stop() override { clock_.stop(); }
 
@@ -274,6 +276,7 @@ private:
         auto frame = std::make_shared<Frame>(format, planes, captured, [lent = lent_, bytes] { lent->fetch_sub(1); });
         frame->metadata().exposure_converged = true;
         frame->metadata().white_balance_converged = true;
+        frame->metadata().controls_generation = controls_generation_;
         return frame;
     }
 
@@ -283,6 +286,7 @@ private:
     FrameFormat frames_;
     std::optional<FrameFormat> stills_;
     std::atomic<bool> still_wanted_{false};
+    std::atomic<std::uint32_t> controls_generation_{0};
     const std::shared_ptr<std::atomic<unsigned>> lent_ = std::make_shared<std::atomic<unsigned>>(0U);
     unsigned max_lent_ = 0; // changed only while the clock stands
     FrameClock clock_;      // last: its thread uses all the others

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/base/settings.h"
+#include "core/controls/controls_document.h"
 #include "core/image/geometry.h"
 
 #include <optional>
@@ -21,6 +22,7 @@ struct SourceRequest {
     bool still = false; // best single pictures rather than smooth video (the camera's StillCapture role)
     Transform transform;
     std::optional<StillOutputRequest> still_output;
+    ControlsRequest controls;
     unsigned frames_held = 2; // how many may be held at once without the source running short of buffers
 };
 

@@ -30,6 +30,7 @@ struct EncodedFrame {
     MonotonicTime captured{};   // when the exposure was done
     WallTime captured_wall{};   // the same, by the wall clock of now
     Exposure exposure;
+    std::uint32_t controls_generation = 0; // as CaptureMetadata
     bool converged = true;           // exposure and white balance had converged, or nobody could tell
     std::vector<std::uint8_t> bytes; // a whole JPEG, or an access unit
 };

@@ -48,6 +48,8 @@ struct Plane {
 using MonotonicTime = std::chrono::steady_clock::time_point; // CLOCK_MONOTONIC
 using WallTime = std::chrono::system_clock::time_point;      // CLOCK_REALTIME
 
+enum class FocusState : std::uint8_t { kIdle, kScanning, kFocused, kFailed };
+
 // What the camera reports about the capture of the frame; empty where it reports nothing.
 struct CaptureMetadata {
     std::optional<bool> exposure_converged;      // AE
@@ -58,6 +60,9 @@ struct CaptureMetadata {
     std::optional<float> digital_gain;
     std::optional<std::uint32_t> color_temperature; // kelvin
     std::array<float, 2> color_gains{};             // red, blue; 0 when unknown
+    std::optional<FocusState> focus_state;
+    std::optional<float> lens_position;    // dioptres: the reciprocal of the distance in metres
+    std::uint32_t controls_generation = 0; // of the controls in force (ControlsRequest); 0: none were wanted yet
 };
 
 class Frame {

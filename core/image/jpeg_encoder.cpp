@@ -202,6 +202,7 @@ Expected<Picture> JpegEncoder::encodePicture(const Frame &frame, const EncodeOpt
     picture.captured = frame.captured();
     picture.captured_wall = wallTimeOf(frame.captured());
     picture.exposure = exposureOf(frame.metadata());
+    picture.controls_generation = frame.metadata().controls_generation;
     picture.converged = frame.converged();
     return picture;
 }

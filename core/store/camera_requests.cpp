@@ -139,6 +139,22 @@ void CameraRequests::cameraGranted() const
     static_cast<void>(file_->write(&kNoRequest, sizeof(kNoRequest), offsetof(StoreHeader, camera_requested_ms)));
 }
 
+std::uint32_t CameraRequests::controlsGeneration() const
+{
+    std::uint32_t generation = 0;
+    if (file_->read(&generation, sizeof(generation), offsetof(StoreHeader, controls_generation)) !=
+        static_cast<long>(sizeof(generation)))
+        return 0;
+    return generation;
+}
+
+void CameraRequests::setControlsGeneration(std::uint32_t generation) const
+{
+    static_cast<void>(file_->write(&generation, sizeof(generation), offsetof(StoreHeader, controls_generation)));
+    signal(Word::kStillRequest);
+    signal(Word::kEvent);
+}
+
 bool CameraRequests::isCameraRequested(std::chrono::milliseconds time) const
 {
     std::uint32_t requested = 0;

@@ -15,6 +15,12 @@
 
 namespace picam {
 
+// Whether what was made with controls of one generation is from before those of another. Generations may wrap.
+[[nodiscard]] constexpr bool isBeforeControls(std::uint32_t generation, std::uint32_t wanted)
+{
+    return static_cast<std::int32_t>(generation - wanted) < 0;
+}
+
 class CameraRequests {
 public:
     // Errors: as openStoreFile(), and kIo when the file cannot be mapped.
@@ -44,6 +50,11 @@ public:
     void cameraGranted() const;
     // Whether somebody requested it within the last `time` and has not got it yet.
     [[nodiscard]] bool isCameraRequested(std::chrono::milliseconds time) const;
+
+    // The generation of the controls that are wanted (ControlsDocument): only picam-streamd raises it, with the document
+    // published before. Whoever has the camera open hears of it by kStillRequest, whoever waits for a picture by kEvent.
+    [[nodiscard]] std::uint32_t controlsGeneration() const;
+    void setControlsGeneration(std::uint32_t generation) const;
 
 private:
     CameraRequests(std::unique_ptr<StoreFile> file, void *words) : file_(std::move(file)), words_(words) {}

@@ -233,6 +233,7 @@ Expected<std::uint64_t> FrameStore::publish(const Picture &picture, const StoreT
     entry.exposure_us = picture.exposure.time_us;
     entry.sensitivity = picture.exposure.sensitivity;
     entry.color_temperature = picture.exposure.color_temperature;
+    entry.controls_generation = picture.controls_generation;
     entry.checksum = checksumOf(&entry, offsetof(SlotEntry, checksum));
     if (auto done = state_->writeAll(&entry, sizeof(entry), entryOffset(slot)); !done)
         return tl::unexpected<Error>(std::move(done.error()));
@@ -273,6 +274,7 @@ Expected<std::optional<StoredPicture>> FrameStore::State::readNewest(Kind kind, 
         picture->captured_wall =
             WallTime(std::chrono::duration_cast<WallTime::duration>(std::chrono::nanoseconds(entry->captured_wall_ns)));
         picture->exposure = {entry->exposure_us, entry->sensitivity, entry->color_temperature};
+        picture->controls_generation = entry->controls_generation;
         const StoreTag tag{(entry->flags & store::kFlagStream) != 0, (entry->flags & store::kFlagStillSize) != 0,
                            (entry->flags & store::kFlagStillOffered) != 0,
                            std::chrono::microseconds(entry->interval_us)};

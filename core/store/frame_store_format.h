@@ -38,7 +38,8 @@ struct StoreHeader {
     std::uint32_t camera_request;      // a process waits for the camera lock
     std::uint32_t still_request;       // a process requests a picture, or the camera: holders wait on this one
     std::uint32_t camera_requested_ms; // when it was last requested: CLOCK_MONOTONIC in ms, modulo 2^32; 0: granted
-    std::uint32_t reserved[4];
+    std::uint32_t controls_generation; // of the newest change of a control: pictures of another are from before it
+    std::uint32_t reserved[3];
 };
 static_assert(sizeof(StoreHeader) == 64 && std::is_trivially_copyable_v<StoreHeader>);
 static_assert(offsetof(StoreHeader, event) == 32 && offsetof(StoreHeader, camera_requested_ms) == 44);
@@ -59,7 +60,8 @@ struct SlotEntry {
     std::uint32_t exposure_us;       // exposure time; 0: the camera does not say
     std::uint32_t sensitivity;       // ISO; 0: the camera does not say
     std::uint32_t color_temperature; // kelvin, by automatic white balance; 0: the camera does not say
-    std::uint32_t reserved[5];
+    std::uint32_t controls_generation; // of the controls in force; 0: none were wanted
+    std::uint32_t reserved[4];
     std::uint64_t checksum; // of the fields above: a half-written entry is no entry
 };
 static_assert(sizeof(SlotEntry) == 96 && std::is_trivially_copyable_v<SlotEntry>);

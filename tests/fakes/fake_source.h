@@ -21,6 +21,7 @@ public:
     Size size{64, 48};
     std::optional<Size> still_size; // of a still output, for whoever asks for one
     double fps = 30.0;
+    ControlInfos controls;
     std::atomic<bool> cut{false}; // frames and stills come with too few bytes
 
     [[nodiscard]] std::unique_ptr<Source> makeSource();
@@ -46,6 +47,7 @@ public:
         const MutexLock lock(mutex_);
         if (sink_ == nullptr)
             return false;
+        metadata.controls_generation = requested_.generation;
         // One buffer is all that a camera may have for them.
         if (still_size && still_wanted_ && stills_lent_ == 0) {
             still_wanted_ = false;
@@ -109,6 +111,11 @@ public:
     {
         const MutexLock lock(mutex_);
         return rate_;
+    }
+    [[nodiscard]] ControlsRequest controlsRequest()
+    {
+        const MutexLock lock(mutex_);
+        return requested_;
     }
     // A frame of the still output is asked for, and has not come yet.
     [[nodiscard]] bool stillWanted()
@@ -186,6 +193,7 @@ private:
     Hang hang_ PICAM_GUARDED_BY(mutex_) = Hang::kNowhere;
     int starts_ PICAM_GUARDED_BY(mutex_) = 0;
     double rate_ PICAM_GUARDED_BY(mutex_) = 0.0;
+    ControlsRequest requested_ PICAM_GUARDED_BY(mutex_);
     bool still_wanted_ PICAM_GUARDED_BY(mutex_) = false;
     std::atomic<int> lent_{0};
     std::atomic<int> stills_lent_{0};
@@ -208,7 +216,8 @@ public:
         started_ = true;
         camera_.setSink(&sink, request.fps);
         const FrameFormat format{PixelFormat::kYuv420, camera_.size, ColorRange::kFull, ColorMatrix::kBt601};
-        SourceInfo info{"fake", format, request.transform, camera_.fps, std::nullopt};
+        SourceInfo info{"fake", "fake", format, request.transform, camera_.fps, std::nullopt, camera_.controls};
+        setControls(request.controls);
         if (request.still_output && camera_.still_size) {
             info.still_output = format;
             info.still_output->size = *camera_.still_size;
@@ -219,6 +228,11 @@ public:
     {
         const MutexLock lock(camera_.mutex_);
         camera_.still_wanted_ = true;
+    }
+    void setControls(const ControlsRequest &controls) override
+    {
+        const MutexLock lock(camera_.mutex_);
+        camera_.requested_ = controls;
     }
     void setFrameRate(double fps) override
     {

@@ -1,0 +1,69 @@
+#include "core/controls/controls_files.h"
+
+#include "core/base/log.h"
+#include "core/base/small_file.h"
+
+#include <cstdio>
+#include <fmt/format.h>
+#include <optional>
+#include <sys/stat.h>
+#include <utility>
+
+namespace picam {
+namespace {
+
+// Empty: there is none.
+Expected<std::optional<ControlsDocument>> readDocument(const std::string &path)
+{
+    auto text = readSmallFile(path, ControlsDocument::kMaxBytes);
+    if (!text)
+        return tl::unexpected<Error>(std::move(text.error()));
+    if (!*text)
+        return std::optional<ControlsDocument>();
+    auto document = parseControlsDocument(**text);
+    if (!document)
+        return fail(document.error().kind, fmt::format("{} is damaged", path));
+    return std::optional<ControlsDocument>(*std::move(document));
+}
+
+std::optional<ControlsDocument> readOrWarn(const std::string &path)
+{
+    auto document = readDocument(path);
+    if (document)
+        return *std::move(document);
+    log::warning("the controls go by their defaults: {}", document.error().message);
+    return std::nullopt;
+}
+
+} // namespace
+
+ControlsFiles::ControlsFiles(const Settings &settings)
+    : current_path_(settings.path(".controls")), state_dir_(settings.state_dir),
+      kept_path_(settings.state_dir + "/" + settings.instance + ".json")
+{
+}
+
+ControlsDocument ControlsFiles::load() const
+{
+    auto current = readOrWarn(current_path_);
+    auto kept = readOrWarn(kept_path_);
+    if (current && (!kept || current->generation >= kept->generation))
+        return *std::move(current);
+    return std::move(kept).value_or(ControlsDocument{});
+}
+
+Expected<void> ControlsFiles::publish(const ControlsDocument &document) const
+{
+    return replaceSmallFile(current_path_, serializeControlsDocument(document), Durability::kUntilReboot);
+}
+
+Expected<void> ControlsFiles::keep(const ControlsDocument &document) const
+{
+    constexpr mode_t kOwnerOnly = 0700;
+    static_cast<void>(::mkdir(state_dir_.c_str(), kOwnerOnly)); // the service manager has made it
+    if (const auto former = readDocument(kept_path_); !former && former.error().kind == ErrorKind::kCorrupt)
+        static_cast<void>(std::rename(kept_path_.c_str(), (kept_path_ + ".damaged").c_str()));
+    return replaceSmallFile(kept_path_, serializeControlsDocument(document), Durability::kLasting);
+}
+
+} // namespace picam

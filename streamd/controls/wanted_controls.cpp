@@ -1,0 +1,234 @@
+#include "streamd/controls/wanted_controls.h"
+
+#include "core/base/log.h"
+#include "core/controls/control_rules.h"
+#include "core/controls/control_value.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <utility>
+
+namespace picam {
+namespace {
+
+using Refusal = std::optional<ControlsRefusal>;
+
+constexpr double kWindow = 0.2; // of the picture's sides, around the place to focus on
+
+Refusal refuse(std::string error, std::string name, std::optional<ControlValue> value = {}, std::string allowed = {})
+{
+    return ControlsRefusal{std::move(error), std::move(name), std::move(value), std::move(allowed)};
+}
+
+bool isPresetName(const std::string &name)
+{
+    return !name.empty() && name.size() <= WantedControls::kMaxPresetName &&
+           std::none_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
+
+// The value as the control has it. `infos`: null where the camera is not known yet, which checks it when it is opened.
+Refusal fit(const ControlInfos *infos, const std::string &name, ControlValue &value)
+{
+    if (infos == nullptr)
+        return std::nullopt;
+    const ControlInfo *info = findControl(*infos, name);
+    if (info == nullptr)
+        return refuse(fmt::format("the camera has no control {}", name), name, value);
+    auto good = checkControl(*info, value);
+    if (!good)
+        return refuse(fmt::format("{} is {}", name, good.error().message), name, value, good.error().message);
+    value = *std::move(good);
+    return std::nullopt;
+}
+
+void restore(CameraControls &set, const std::string &name)
+{
+    if (set.values.erase(name) > 0)
+        set.restored.insert(name);
+}
+
+void setValue(CameraControls &set, const std::string &name, ControlValue value)
+{
+    if (const auto other = alternativeTo(name); !other.empty())
+        restore(set, std::string(other));
+    set.values.insert_or_assign(name, std::move(value));
+    set.restored.erase(name);
+}
+
+} // namespace
+
+std::string ControlsChange::text() const
+{
+    std::string text;
+    const auto add = [&text](const std::string &name, const std::string &value) {
+        text += fmt::format("{}{}={}", text.empty() ? "" : ", ", name, value);
+    };
+    if (preset)
+        add("preset", *preset);
+    for (const auto &[name, value] : controls)
+        add(name, value ? controlText(*value) : "default");
+    for (const auto &[name, values] : presets)
+        add("preset " + name, values ? "(" + controlListText(*values) + ")" : "deleted");
+    return text;
+}
+
+WantedControls::WantedControls(const Settings &settings, const ControlsFiles &files, const CameraRequests &requests,
+                               const ControlsCamera &camera)
+    : defaults_(settings.camera.controls), files_(files), requests_(requests), camera_(camera), keeper_(files),
+      document_(files.load())
+{
+    // Pictures of before a restart may still be there, whatever became of the file.
+    if (isBeforeControls(document_.generation, requests_.controlsGeneration()))
+        document_.generation = requests_.controlsGeneration();
+    else if (document_.generation != requests_.controlsGeneration())
+        requests_.setControlsGeneration(document_.generation);
+}
+
+CameraControls &WantedControls::current(const std::optional<ControlsCamera::Opened> &camera)
+{
+    if (!camera)
+        return document_.cameras[document_.camera];
+    document_.camera = camera->id;
+    // What was wanted before any camera was known is this one's.
+    if (!document_.cameras.contains(camera->id))
+        if (auto any = document_.cameras.extract(std::string(ControlsDocument::kAnyCamera)); !any.empty()) {
+            any.key() = camera->id;
+            document_.cameras.insert(std::move(any));
+        }
+    return document_.cameras[camera->id];
+}
+
+WantedControls::View WantedControls::view()
+{
+    View view;
+    view.camera = camera_.openedCamera();
+    view.set = current(view.camera);
+    view.wanted = view.set.values;
+    view.wanted.insert(defaults_.begin(), defaults_.end());
+    view.generation = document_.generation;
+    view.kept = keeper_.kept();
+    return view;
+}
+
+std::string WantedControls::etag()
+{
+    const CameraControls &set = current(camera_.openedCamera());
+    std::string text = document_.camera + controlListText(set.values);
+    for (const auto &[name, values] : set.presets)
+        text += "\n" + name + "\n" + controlListText(values);
+    // The generation alone would come again where the file is lost.
+    return fmt::format("\"{}-{:x}\"", document_.generation, std::hash<std::string>{}(text)&0xffffffffU);
+}
+
+Refusal WantedControls::apply(const ControlsChange &change, const ControlInfos *infos, CameraControls &set) const
+{
+    if (change.preset) {
+        const auto found = set.presets.find(*change.preset);
+        if (found == set.presets.end())
+            return refuse(fmt::format("there is no preset {}", *change.preset), "preset", *change.preset);
+        const ControlValues former = set.values;
+        for (const auto &[name, value] : former)
+            restore(set, name);
+        for (const auto &[name, value] : found->second)
+            setValue(set, name, value);
+    }
+    for (const auto &[name, value] : change.controls) {
+        const auto other = change.controls.find(alternativeTo(name));
+        if (value && other != change.controls.end() && other->second)
+            return refuse(fmt::format("{} and {} exclude each other", name, other->first), name, *value);
+        if (value) {
+            ControlValue good = *value;
+            if (auto refusal = fit(infos, name, good))
+                return refusal;
+            setValue(set, name, std::move(good));
+        } else if (infos != nullptr && findControl(*infos, name) == nullptr && !set.values.contains(name)) {
+            return refuse(fmt::format("the camera has no control {}", name), name);
+        } else {
+            restore(set, name);
+        }
+    }
+    for (const auto &[name, values] : change.presets) {
+        if (!isPresetName(name))
+            return refuse(fmt::format("a preset's name has 1 to {} bytes", kMaxPresetName), "presets", name);
+        if (!values) {
+            set.presets.erase(name);
+            continue;
+        }
+        ControlValues good = *values;
+        for (auto &[control, value] : good)
+            if (auto refusal = fit(infos, control, value))
+                return refusal;
+        set.presets.insert_or_assign(name, std::move(good));
+    }
+    if (set.presets.size() > kMaxPresets)
+        return refuse(fmt::format("there are at most {} presets", kMaxPresets), "presets");
+    if (set.values.size() > kMaxControls)
+        return refuse(fmt::format("there are at most {} controls", kMaxControls), "");
+    return std::nullopt;
+}
+
+Refusal WantedControls::change(const ControlsChange &change, const std::string &who)
+{
+    const auto camera = camera_.openedCamera();
+    CameraControls set = current(camera);
+    if (auto refusal = apply(change, camera ? &camera->infos : nullptr, set))
+        return refusal;
+    return commit(camera, std::move(set), who, change.text());
+}
+
+Refusal WantedControls::reset(const std::string &who)
+{
+    const auto camera = camera_.openedCamera();
+    CameraControls set = current(camera);
+    const ControlValues former = set.values;
+    for (const auto &[name, value] : former)
+        restore(set, name);
+    return commit(camera, std::move(set), who, "all to their defaults");
+}
+
+Refusal WantedControls::focus(std::optional<std::pair<double, double>> place, const std::string &who)
+{
+    const auto camera = camera_.openedCamera();
+    const ControlInfos none;
+    const ControlInfos &infos = camera ? camera->infos : none;
+    const ControlInfo *mode = findControl(infos, "AfMode");
+    const ControlValue automatic = std::string("Auto");
+    if (mode == nullptr || !checkControl(*mode, automatic))
+        return refuse("the camera does not focus on demand", "AfMode");
+    ControlsChange change;
+    change.controls["AfMode"] = automatic;
+    if (place && findControl(infos, "AfWindows") != nullptr) {
+        const auto start = [](double middle) { return std::clamp(middle - kWindow / 2, 0.0, 1.0 - kWindow); };
+        change.controls["AfMetering"] = std::string("Windows");
+        change.controls["AfWindows"] = std::vector<double>{start(place->first), start(place->second), kWindow, kWindow};
+    }
+    CameraControls set = current(camera);
+    if (auto refusal = apply(change, &infos, set))
+        return refusal;
+    ++set.focus;
+    return commit(camera, std::move(set), who,
+                  place ? fmt::format("focus at {:.2f} {:.2f}", place->first, place->second) : "focus");
+}
+
+Refusal WantedControls::commit(const std::optional<ControlsCamera::Opened> &camera, CameraControls set,
+                               const std::string &who, const std::string &what)
+{
+    CameraControls &now = current(camera);
+    if (now == set)
+        return std::nullopt;
+    ControlsDocument fresh = document_;
+    fresh.cameras[document_.camera] = std::move(set);
+    if (++fresh.generation == 0) // which says that nothing was wanted yet
+        ++fresh.generation;
+    if (auto done = files_.publish(fresh); !done) {
+        log::warning("the controls stay as they are: {}", done.error().message);
+        return ControlsRefusal{done.error().message, {}, {}, {}, true};
+    }
+    document_ = std::move(fresh);
+    requests_.setControlsGeneration(document_.generation);
+    keeper_.keep(document_);
+    log::info("controls set by {}: {}", who, what);
+    return std::nullopt;
+}
+
+} // namespace picam
