@@ -121,6 +121,7 @@ tl::unexpected<Error> failToSet(std::string_view value, int error)
 {
     switch (error) {
     case EACCES: // uvcvideo's answer while an automatic is on, and to a camera's "wrong state"
+    case EILSEQ: // the latter of Debian 12's kernel
         return fail(ErrorKind::kUnsupported, fmt::format("the camera refused {} for the state that it is in", value));
     case EINVAL:
     case ERANGE:
@@ -259,7 +260,7 @@ Expected<void> V4l2Controls::set(std::string_view name, const ControlValue &valu
         return fail(ErrorKind::kUnsupported, fmt::format("the camera has no {}", name));
     const ControlInfo &info = control->info;
     std::optional<std::int32_t> number;
-    std::string text = "a value of another type";
+    std::string text = "of such a value"; // which may be long, and anything
     if (const bool *on = std::get_if<bool>(&value); on != nullptr && info.type == ControlType::kBool) {
         text = *on ? "true" : "false";
         number = *on ? 1 : 0;
@@ -274,7 +275,8 @@ Expected<void> V4l2Controls::set(std::string_view name, const ControlValue &valu
         const auto found = std::find(info.values.begin(), info.values.end(), *item);
         if (found != info.values.end())
             number = control->menu[static_cast<std::size_t>(found - info.values.begin())];
-        text = number ? *item : "what it has no name for";
+        if (number)
+            text = *item;
     }
     if (!number)
         return fail(ErrorKind::kUnsupported, fmt::format("{} cannot be {}", name, text));

@@ -33,7 +33,8 @@ public:
     // of an enumeration are printable ASCII and differ from each other.
     [[nodiscard]] ControlInfos infos(const std::function<bool(std::string_view)> &libcamera_has);
 
-    // Sets one control of those that infos() last gave. Any value may be passed. A refused value changes nothing.
+    // Sets one control of those that infos() last gave. Any value may be passed. A refused value changes nothing; one
+    // between two steps becomes the nearest.
     // Errors, each with a sentence that names the value: kUnsupported where the camera does not have the control, or
     // refuses the value (as some do while an automatic is on); kCameraBusy; kCameraFailed where it is unplugged; kIo.
     [[nodiscard]] Expected<void> set(std::string_view name, const ControlValue &value);

@@ -366,6 +366,7 @@ TEST_F(V4l2ControlsTest, AnyValueOfAnyTypeIsSafe)
         }
     EXPECT_TRUE(webcam.set.empty());
     EXPECT_EQ(errorOf("v4l2.sharpness", std::int64_t{11}), "v4l2.sharpness cannot be 11");
+    EXPECT_EQ(errorOf("v4l2.sharpness", true), "v4l2.sharpness cannot be of such a value");
 }
 
 TEST_F(V4l2ControlsTest, SaysHowTheCameraRefused)
@@ -379,6 +380,7 @@ TEST_F(V4l2ControlsTest, SaysHowTheCameraRefused)
     };
     const std::vector<std::tuple<int, ErrorKind, std::string>> cases{
         {EACCES, ErrorKind::kUnsupported, "the camera refused 4000 for the state that it is in"},
+        {EILSEQ, ErrorKind::kUnsupported, "the camera refused 4000 for the state that it is in"},
         {ERANGE, ErrorKind::kUnsupported, "the camera refused 4000"},
         {EINVAL, ErrorKind::kUnsupported, "the camera refused 4000"},
         {EBUSY, ErrorKind::kCameraBusy, "the camera was too busy for 4000"},
