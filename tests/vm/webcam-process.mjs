@@ -1,5 +1,5 @@
 // A webcam in a process of its own, since the test's waits for its ssh: what webcam.mjs's Webcam asks for, done.
-// node webcam-process.mjs SOCKET PICTURES, by fork(). PICTURES is a folder: mjpeg-1920x1080-0.jpg …
+// node webcam-process.mjs SOCKET PICTURES, by fork(). PICTURES is a folder that makePictures() made.
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
@@ -7,10 +7,11 @@ import { UsbCamera, withoutHuffmanTables } from './usb-camera.mjs';
 import { kRawHalves, kRawLuma } from './webcam.mjs';
 
 const [socket, folder] = process.argv.slice(2);
-const pictures = new Map(); // "1920x1080" to its JPEGs
+const pictures = new Map(); // "1920x1080", "1920x1080 dark" and "1920x1080 bright" to its JPEGs
 for (const name of readdirSync(folder).sort()) {
-  const size = /^mjpeg-(\d+x\d+)-/.exec(name)?.[1];
-  if (size) pictures.set(size, [...(pictures.get(size) ?? []), readFileSync(path.join(folder, name))]);
+  const [, size, level] = /^mjpeg-(\d+x\d+)-(dark|bright)?/.exec(name) ?? [];
+  const key = level ? `${size} ${level}` : size;
+  if (size) pictures.set(key, [...(pictures.get(key) ?? []), readFileSync(path.join(folder, name))]);
 }
 let huffman = true;
 let spoil = null; // {how, every}
@@ -19,15 +20,17 @@ let lightStep = 0;
 const raw = new Map();
 const sent = new Map(); // sequence to SHA-1, of JPEGs
 
-function picture(mode, sequence) {
+// By the camera's brightness: a JPEG of one of three, a raw frame with as much more or less.
+function picture(mode, sequence, by) {
   const size = `${mode.width}x${mode.height}`;
+  const brightness = by.control('brightness');
   if (mode.format === 'mjpeg') {
-    const list = pictures.get(size);
+    const list = pictures.get(size + (brightness === 0 ? '' : brightness < 0 ? ' dark' : ' bright'));
     const jpeg = list[sequence % list.length];
     return huffman ? jpeg : withoutHuffmanTables(jpeg);
   }
   light += lightStep;
-  const luma = kRawLuma - Math.abs((Math.round(light) + 128) % 256 - 128) / 2; // up and down
+  const luma = kRawLuma - Math.abs((Math.round(light) + 128) % 256 - 128) / 2 + brightness; // up and down
   const key = `${mode.format} ${size} ${luma}`;
   if (!raw.has(key)) {
     raw.clear();
@@ -70,7 +73,9 @@ const commands = {
   huffman: (on) => { huffman = on; },
   spoil: (what) => { spoil = what; },
   light: ({ at = light, step = 0 }) => { light = at; lightStep = step; },
+  refuse: (controls) => { camera.refuses = controls; },
   stats: () => ({ ...camera.stats, streaming: camera.streaming, mode: camera.streamed }),
+  controls: () => Object.fromEntries([...camera.controls.values()].map(({ name, cur }) => [name, cur])),
   sent: () => [...sent],
 };
 

@@ -11,17 +11,22 @@ export const kRawHalves = [{ u: 90, v: 180 }, { u: 180, v: 90 }];
 export const kRawLuma = 128;
 
 const kPictures = 4; // of each size, one after the other
+// The JPEGs of a camera whose brightness is not at its default, of one picture each: how they are made of it.
+const kLevels = { dark: ['-evaluate', 'multiply', '0.4'], bright: ['-evaluate', 'multiply', '0.4', '-evaluate', 'add', '60%'] };
 
-// JPEGs of every size that one of the modes has, with the detail of a photograph.
+// JPEGs of every size that one of the modes has, with the detail of a photograph: mjpeg-1920x1080-0.jpg …, and
+// mjpeg-1920x1080-dark.jpg and -bright.jpg, of which every pixel is darker, and brighter, than that of the first.
 export function makePictures(folder, modes) {
   mkdirSync(folder, { recursive: true });
   for (const { format, width, height } of modes) {
     if (format !== 'mjpeg') continue;
-    for (let i = 0; i < kPictures; ++i) {
-      const { status, stderr } = spawnSync('convert', ['-size', `${width}x${height}`, '-seed', String(i + 1), 'plasma:', '-sampling-factor', '4:2:0',
-        '-quality', '60', path.join(folder, `mjpeg-${width}x${height}-${i}.jpg`)], { encoding: 'utf8' });
+    const file = (name) => path.join(folder, `mjpeg-${width}x${height}-${name}.jpg`);
+    const make = (from, name) => {
+      const { status, stderr } = spawnSync('convert', [...from, '-sampling-factor', '4:2:0', '-quality', '60', file(name)], { encoding: 'utf8' });
       if (status !== 0) throw new Error(stderr);
-    }
+    };
+    for (let i = 0; i < kPictures; ++i) make(['-size', `${width}x${height}`, '-seed', String(i + 1), 'plasma:'], i);
+    for (const [name, how] of Object.entries(kLevels)) make([file(0), ...how], name);
   }
 }
 
@@ -60,7 +65,11 @@ export class Webcam {
   huffman(on) { return this.#ask('huffman', on); }
   spoil(how, every) { return this.#ask('spoil', how && { how, every }); } // 'cut', 'empty' or 'garbage': every so many
   light(how) { return this.#ask('light', how); }                         // of raw frames: {at, step}
+  // {control: error of UVC}: refuses every value of it. uvcvideo lets out-of-range values and those beside an automatic not through.
+  refuse(controls) { return this.#ask('refuse', controls); }
+  // With `set` and `refused`: lists of {control, value, at, error} of what the host set, by the names that Linux gives them.
   stats() { return this.#ask('stats'); }
+  controls() { return this.#ask('controls'); } // the value of each
   async sent() { return new Map(await this.#ask('sent')); } // sequence to SHA-1
 
   end() {
