@@ -6,6 +6,7 @@
 #include "core/base/service_notify.h"
 #include "core/base/settings.h"
 #include "core/camera/source.h"
+#include "core/controls/controls_files.h"
 #include "core/store/frame_store.h"
 #include "fcgi/fcgi_server.h"
 #include "fcgi/still_capture.h"
@@ -44,7 +45,11 @@ Expected<void> serve(const Settings &settings, const sigset_t &signals)
         listen_fd = socket->fd();
     }
 
-    StillCapture capture(settings, *store, *requests, *make_source, giveUp);
+    const ControlsFiles controls_files(settings);
+    const auto load_controls = [&controls_files, defaults = settings.camera.controls] {
+        return controlsRequest(controls_files.load(), defaults);
+    };
+    StillCapture capture(settings, *store, *requests, *make_source, load_controls, giveUp);
     const Stills stills(settings, *store, *requests, capture);
     ExifCache exifs(settings.camera.title);
     auto server = FcgiServer::create(listen_fd, settings.snapshot.threads, [&](const StillRequest &request) {

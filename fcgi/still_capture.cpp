@@ -16,11 +16,14 @@ using Clock = std::chrono::steady_clock;
 constexpr double kIdleFps = 5.0;
 constexpr auto kIdleAfter = std::chrono::seconds(3); // longer than most pages' refresh
 
-CameraController::Options cameraOptions(const Settings &settings, std::chrono::milliseconds driver_timeout)
+CameraController::Options cameraOptions(const Settings &settings, std::function<ControlsRequest()> load_controls,
+                                        std::chrono::milliseconds driver_timeout)
 {
     CameraController::Options options;
     options.lock_path = settings.lockPath();
     options.name = "picam-snapshot";
+    options.load_controls = std::move(load_controls);
+    options.trial_path = settings.path(".snapshot.trial");
     options.request = stillRequest(settings);
     options.policy.yields = true;
     options.stall_timeout = settings.camera.stall;
@@ -32,10 +35,11 @@ CameraController::Options cameraOptions(const Settings &settings, std::chrono::m
 } // namespace
 
 StillCapture::StillCapture(const Settings &settings, FrameStore &store, const CameraRequests &requests,
-                           SourceFactory make_source, CameraController::GiveUp give_up,
-                           std::chrono::milliseconds driver_timeout)
-    : settings_(settings), store_(store),
-      camera_(cameraOptions(settings, driver_timeout), std::move(make_source), requests, *this, std::move(give_up)),
+                           SourceFactory make_source, std::function<ControlsRequest()> load_controls,
+                           CameraController::GiveUp give_up, std::chrono::milliseconds driver_timeout)
+    : settings_(settings), store_(store), camera_requests_(requests),
+      camera_(cameraOptions(settings, std::move(load_controls), driver_timeout), std::move(make_source), requests,
+              *this, std::move(give_up)),
       frames_(camera_.bus().subscribe(1)), thread_([this] {
           try {
               run();
@@ -77,9 +81,9 @@ Expected<PicturePtr> StillCapture::capture(MonotonicTime since, MonotonicTime de
     UniqueLock lock(mutex_);
     if (stopping_)
         return fail(ErrorKind::kCameraFailed, "the snapshot worker stops");
-    if (latest_ && latest_->captured >= since)
+    Request request{since, camera_requests_.controlsGeneration()};
+    if (latest_ && answers(*latest_, request))
         return latest_;
-    Request request{since};
     requests_.push_back(&request);
     capture_wake_.notify_all();
     while (!request.answered && request_wake_.wait_until(lock.native(), deadline) != std::cv_status::timeout) {
@@ -88,6 +92,12 @@ Expected<PicturePtr> StillCapture::capture(MonotonicTime since, MonotonicTime de
         return request.result;
     requests_.erase(std::find(requests_.begin(), requests_.end(), &request));
     return fail(ErrorKind::kTimeout, "the camera gave no picture within the deadline");
+}
+
+bool StillCapture::answers(const Picture &picture, const Request &request)
+{
+    return picture.captured >= request.since &&
+           !isBeforeControls(picture.controls_generation, request.controls_generation);
 }
 
 // A picture answers those to whom it is new enough, an error everybody.
@@ -100,7 +110,7 @@ void StillCapture::answer(const Expected<PicturePtr> &result)
         else
             latest_.reset(); // what is asked for from now on is not older than this
         const auto is_answered = [&](Request *request) {
-            request->answered = !result || (*result)->captured >= request->since;
+            request->answered = !result || answers(**result, *request);
             if (request->answered)
                 request->result = result;
             return request->answered;
@@ -186,7 +196,8 @@ void StillCapture::takePicture(MonotonicTime since)
         auto taken = frames_->take(MonotonicTime::max());
         if (!taken)
             return; // the reason lies in unavailable_ or stopping_
-        if (!taken->frame->converged() || taken->frame->captured() < since)
+        if (!taken->frame->converged() || taken->frame->captured() < since ||
+            isBeforeControls(taken->frame->metadata().controls_generation, camera_requests_.controlsGeneration()))
             continue;
         EncodeOptions options;
         options.quality = settings_.snapshot.quality;

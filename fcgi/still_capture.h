@@ -19,9 +19,9 @@ namespace picam {
 
 class StillCapture : private CameraObserver {
 public:
-    // `store` and `requests` must outlive it. `give_up`: as CameraController::GiveUp.
+    // `store` and `requests` must outlive it. `load_controls`, `give_up`: as CameraController has them.
     StillCapture(const Settings &settings, FrameStore &store, const CameraRequests &requests, SourceFactory make_source,
-                 CameraController::GiveUp give_up,
+                 std::function<ControlsRequest()> load_controls, CameraController::GiveUp give_up,
                  std::chrono::milliseconds driver_timeout = CameraController::kDriverTimeout);
     StillCapture(const StillCapture &) = delete;
     StillCapture &operator=(const StillCapture &) = delete;
@@ -30,9 +30,9 @@ public:
     // Releases the camera, as long as that takes; whoever waits, or asks from now on, gets kCameraFailed at once.
     void stop();
 
-    // Waits for a picture captured at `since` or later, with exposure and white balance converged. Errors: kInterrupted
-    // when another process holds the camera lock (its pictures are in the store), kTimeout, or why the camera gave
-    // nothing.
+    // Waits for a picture captured at `since` or later, with exposure and white balance converged, and with the
+    // controls in force that are wanted now. Errors: kInterrupted when another process holds the camera lock (its
+    // pictures are in the store), kTimeout, or why the camera gave nothing.
     [[nodiscard]] Expected<PicturePtr> capture(MonotonicTime since, MonotonicTime deadline);
 
     // The time between two frames at the full rate: how old a picture "of now" may be.
@@ -42,6 +42,7 @@ private:
     // One who waits; lies on the waiter's stack and is listed while it waits.
     struct Request {
         MonotonicTime since;
+        std::uint32_t controls_generation = 0;
         bool answered = false;
         Expected<PicturePtr> result = PicturePtr();
     };
@@ -52,6 +53,7 @@ private:
     [[nodiscard]] Next waitForRequest(MonotonicTime last_request, bool slow, MonotonicTime &since)
         PICAM_EXCLUDES(mutex_);
     void takePicture(MonotonicTime since);
+    [[nodiscard]] static bool answers(const Picture &picture, const Request &request);
     void answer(const Expected<PicturePtr> &result) PICAM_EXCLUDES(mutex_);
 
     // CameraObserver: the controller's threads.
@@ -62,6 +64,7 @@ private:
 
     const Settings settings_;
     FrameStore &store_;
+    const CameraRequests &camera_requests_;
 
     Mutex mutex_;
     std::condition_variable capture_wake_; // the capture thread waits here

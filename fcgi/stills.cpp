@@ -34,14 +34,20 @@ Expected<Still> Stills::fromStore(MonotonicTime asked) const
         return fail(ErrorKind::kTimeout, "no picture in the frame store");
     const Picture &known = *(*entry)->picture;
     const StoreTag &tag = (*entry)->tag;
+    // What was taken with other controls than are wanted now is an old picture, however new it is.
+    const std::uint32_t controls = requests_.controlsGeneration();
+    const bool before_controls = isBeforeControls(known.controls_generation, controls);
     const auto timeout = std::min<Clock::duration>(kStillOutputTimeout, settings_.snapshot.deadline / 2);
     const auto interval = std::min<Clock::duration>(tag.interval, kMaxStreamInterval);
     if (tag.stream && tag.still_offered && Clock::now() - asked < timeout) {
         const auto still = store_.newestEntry(FrameStore::Kind::kStillSize);
-        if (!still || !*still || (*still)->picture->captured + interval < asked)
+        if (!still || !*still || (*still)->picture->captured + interval < asked ||
+            isBeforeControls((*still)->picture->controls_generation, controls))
             return fail(ErrorKind::kTimeout, "the still beside the stream is not ready");
         return copied(FrameStore::Kind::kStillSize, *(*still)->picture, StillOrigin::kStream);
     }
+    if (before_controls)
+        return fail(ErrorKind::kTimeout, "the picture in the frame store is from before a change of the controls");
     if (tag.stream) {
         const bool fresh = known.captured + interval >= asked;
         const bool converged = known.converged || Clock::now() - asked >= settings_.snapshot.settle;

@@ -7,6 +7,7 @@
 #include "core/base/settings.h"
 #include "core/camera/source.h"
 #include "core/store/frame_store.h"
+#include "streamd/controls/controls_http.h"
 #include "streamd/loop/event_loop.h"
 #include "streamd/pipeline/stream_pipeline.h"
 #include "streamd/status/status.h"
@@ -70,7 +71,13 @@ Expected<void> serve(const Settings &settings)
 
     EventLoop loop;
     Status status(PICAM_VERSION, settings.instance, loop.now(), settings.camera.title);
-    StreamPipeline pipeline(settings, {*make_source, loop, *store, *requests, status, giveUp});
+    const ControlsFiles controls_files(settings);
+    const auto load_controls = [&controls_files, defaults = settings.camera.controls] {
+        return controlsRequest(controls_files.load(), defaults);
+    };
+    StreamPipeline pipeline(settings, {*make_source, loop, *store, *requests, load_controls, status, giveUp});
+    WantedControls wanted_controls(settings, controls_files, *requests, pipeline);
+    ControlsHttp controls(wanted_controls);
     Hub hub(loop, pipeline, status, hubOptions(settings));
     pipeline.setSink(&hub);
     Access access([&hub] { hub.closeViewers(CloseCode::kTryAgainLater, Access::kReason); });
@@ -78,7 +85,8 @@ Expected<void> serve(const Settings &settings)
         WebSocketServer::create(loop.context(), stream_socket->release(), hub, access, settings.stream.origins);
     if (!web_sockets)
         return tl::unexpected<Error>(std::move(web_sockets.error()));
-    auto web = HttpServer::create(loop.context(), http_socket->release(), hub, status, access, settings.stream.origins);
+    auto web = HttpServer::create(loop.context(), http_socket->release(), hub, status, access, controls,
+                                  settings.stream.origins);
     if (!web)
         return tl::unexpected<Error>(std::move(web.error()));
 

@@ -1,5 +1,7 @@
 #include "core/camera/libcamera_config.h"
 
+#include "core/controls/v4l2_device.h"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -292,6 +294,37 @@ bool keepsRate(const libcamera::Camera &camera, double fps)
         return true;
     constexpr double kTolerance = 1.02; // sensors' rates are odd numbers
     return static_cast<double>(found->second.min().get<std::int64_t>()) <= 1e6 / fps * kTolerance;
+}
+
+bool hasControl(const libcamera::Camera &camera, std::string_view name)
+{
+    const auto id = controlByName(name);
+    return id && camera.controls().find(*id) != camera.controls().end();
+}
+
+bool cropsAlike(const libcamera::Camera &camera, Size one, Size other)
+{
+    if (!hasControl(camera, "ScalerCrop") || hasControl(camera, "ScalerCrops"))
+        return true;
+    const auto product = [](std::uint32_t a, std::uint32_t b) {
+        return static_cast<double>(a) * static_cast<double>(b);
+    };
+    constexpr double kTolerance = 0.01; // sizes are even numbers
+    return std::fabs(product(one.width, other.height) / product(other.width, one.height) - 1.0) <= kTolerance;
+}
+
+std::optional<std::string> webcamDevice(const libcamera::Camera &camera)
+{
+    for (const auto &[id, property] : libcamera::properties::properties) {
+        if (property->name() != "SystemDevices" || !camera.properties().contains(id))
+            continue;
+        const libcamera::ControlValue &value = camera.properties().get(id);
+        if (value.type() != libcamera::ControlTypeInteger64 || !value.isArray())
+            continue;
+        const auto devices = value.get<libcamera::Span<const std::int64_t>>();
+        return v4l2DeviceOf(std::span<const std::int64_t>(devices.data(), devices.size()));
+    }
+    return v4l2DeviceOf(camera.id());
 }
 
 bool promisesRate(const libcamera::Camera &camera)

@@ -8,6 +8,8 @@
 #include <libcamera/libcamera.h>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace picam::libcamera_config {
@@ -42,6 +44,16 @@ void askFor(libcamera::StreamConfiguration &stream, Size size, unsigned int buff
 // Whether the camera's frame rate can be set, so that it gives the rate that it is asked for (within keepsRate()). A
 // webcam gives what its format and the light allow. Sensors behind an ISP can.
 [[nodiscard]] bool promisesRate(const libcamera::Camera &camera);
+
+// Whether outputs of these sizes show the scene undistorted beside each other: a camera that crops once for all of them
+// (Raspberry Pi's until the 4) squeezes one that has another shape.
+[[nodiscard]] bool cropsAlike(const libcamera::Camera &camera, Size one, Size other);
+
+// By libcamera's name.
+[[nodiscard]] bool hasControl(const libcamera::Camera &camera, std::string_view name);
+
+// The device node of a webcam; empty: the camera is none, or its node is not found.
+[[nodiscard]] std::optional<std::string> webcamDevice(const libcamera::Camera &camera);
 
 // Whether the camera, configured, can give so many frames a second; true where it does not say.
 [[nodiscard]] bool keepsRate(const libcamera::Camera &camera, double fps);

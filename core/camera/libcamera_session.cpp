@@ -69,13 +69,7 @@ Expected<SourceInfo> LibcameraSession::start(const SourceRequest &request, Color
     camera_->requestCompleted.connect(this, &LibcameraSession::onRequestCompleted);
     camera_->disconnected.connect(this, &LibcameraSession::onDisconnected);
     promises_rate_ = libcamera_config::promisesRate(*camera_);
-    std::vector<Size> outputs{format_.size};
-    if (still_format_)
-        outputs.push_back(still_format_->size);
-    {
-        const MutexLock lock(mutex_);
-        controls_.emplace(*camera_, std::move(outputs), remaining_);
-    }
+    prepareControls();
     wantControls(request.controls);
     libcamera::ControlList controls(camera_->controls());
     {
@@ -93,8 +87,13 @@ Expected<SourceInfo> LibcameraSession::start(const SourceRequest &request, Color
     for (std::size_t index = 0; index < slots_.size(); ++index)
         queue(index);
     const bool promised = promises_rate_ && libcamera_config::keepsRate(*camera_, request.fps);
-    return SourceInfo{name_,         camera_->id(),     format_, remaining_, promised ? request.fps : 0.0,
-                      still_format_, controls_->infos()};
+    ControlInfos infos = controls_->infos();
+    if (webcam_)
+        infos.insert(infos.end(), webcam_->infos().begin(), webcam_->infos().end());
+    std::stable_sort(infos.begin(), infos.end(),
+                     [](const ControlInfo &one, const ControlInfo &other) { return one.group < other.group; });
+    return SourceInfo{name_,         camera_->id(),   format_, remaining_, promised ? request.fps : 0.0,
+                      still_format_, std::move(infos)};
 }
 
 // Two outputs, if that is wanted and costs the frames neither their size nor their rate; else one.
@@ -111,7 +110,8 @@ Expected<libcamera_config::Chosen> LibcameraSession::choose(const SourceRequest 
         auto both = libcamera_config::configure(*camera_, wanted);
         if (both && both->format.size == wanted.size && both->still_output &&
             (both->still_output->size == still || !request.still_output->exact_size) &&
-            camera_->configure(both->config.get()) == 0 && libcamera_config::keepsRate(*camera_, request.fps))
+            camera_->configure(both->config.get()) == 0 && libcamera_config::cropsAlike(*camera_, wanted.size, still) &&
+            libcamera_config::keepsRate(*camera_, request.fps))
             return both;
         log::info("camera {}: stills beside the stream have the stream's size", name_);
         wanted.still_output.reset();
@@ -225,6 +225,23 @@ void LibcameraSession::setFrameRate(double fps)
     pace_wake_.notify_all();
 }
 
+void LibcameraSession::prepareControls()
+{
+    if (const auto path = libcamera_config::webcamDevice(*camera_)) {
+        auto device = V4l2Controls::open(*path);
+        if (device)
+            webcam_.emplace(std::move(*device),
+                            [this](std::string_view name) { return libcamera_config::hasControl(*camera_, name); });
+        else
+            log::warning("the camera {} has only libcamera's controls: {}", name_, device.error().message);
+    }
+    std::vector<Size> outputs{format_.size};
+    if (still_format_)
+        outputs.push_back(still_format_->size);
+    const MutexLock lock(mutex_);
+    controls_.emplace(*camera_, std::move(outputs), remaining_);
+}
+
 void LibcameraSession::setControls(const ControlsRequest &controls)
 {
     wantControls(controls);
@@ -234,9 +251,14 @@ void LibcameraSession::setControls(const ControlsRequest &controls)
 void LibcameraSession::wantControls(const ControlsRequest &controls)
 {
     const std::string id = camera_->id();
+    const ControlValues wanted = controls.wantedOf(id);
+    // First: when the frames say that the generation is in force, all of it is.
+    if (webcam_)
+        webcam_->want(wanted, controls.of(id).restored);
     {
         const MutexLock lock(mutex_);
-        controls_->want(controls.generation, controls.wantedOf(id), controls.of(id));
+        controls_->want(controls.generation, wanted, controls.of(id));
+        webcam_problems_ = webcam_ ? webcam_->problems() : ControlProblems{};
         const auto exposure = controls_->manualExposure();
         rate_changed_ = rate_changed_ || exposure != exposure_;
         exposure_ = exposure;
@@ -267,6 +289,7 @@ void LibcameraSession::reportProblems()
             return;
         for (const std::string &name : controls_->refusedNames())
             problems.emplace(name, "the camera refuses it");
+        problems.insert(webcam_problems_.begin(), webcam_problems_.end());
     }
     sink_.onControlProblems(std::move(problems));
 }

@@ -8,6 +8,7 @@
 #include "core/camera/libcamera_config.h"
 #include "core/camera/libcamera_controls.h"
 #include "core/camera/source.h"
+#include "core/controls/webcam_controls.h"
 
 #include <chrono>
 #include <condition_variable>
@@ -59,6 +60,7 @@ private:
     [[nodiscard]] Expected<void> allocate();
     [[nodiscard]] Expected<std::unique_ptr<libcamera::Request>> requestFor(std::size_t index, bool with_still) const;
     void setRate(libcamera::ControlList &controls, double fps) const PICAM_REQUIRES(mutex_);
+    void prepareControls() PICAM_EXCLUDES(mutex_);
     void wantControls(const ControlsRequest &controls) PICAM_EXCLUDES(mutex_);
     void noteStep(std::size_t index, bool cancelled) PICAM_REQUIRES(mutex_);
     void reportProblems() PICAM_EXCLUDES(mutex_);
@@ -92,6 +94,9 @@ private:
     bool promises_rate_ = false;
     bool acquired_ = false;
 
+    // Controller's thread only.
+    std::optional<WebcamControls> webcam_; // a webcam's controls that libcamera does not have
+
     Mutex mutex_;
     bool running_ PICAM_GUARDED_BY(mutex_) = false;
     double fps_ PICAM_GUARDED_BY(mutex_) = 30.0;
@@ -101,6 +106,7 @@ private:
     unsigned int queued_ PICAM_GUARDED_BY(mutex_) = 0;   // requests that libcamera has
     std::optional<LibcameraControls> controls_ PICAM_GUARDED_BY(mutex_); // while it is configured
     std::chrono::microseconds exposure_ PICAM_GUARDED_BY(mutex_){};      // set by hand; 0: it is not
+    ControlProblems webcam_problems_ PICAM_GUARDED_BY(mutex_);
     bool problems_changed_ PICAM_GUARDED_BY(mutex_) = false;
     unsigned int cancelled_in_a_row_ PICAM_GUARDED_BY(mutex_) = 0;
     Clock::time_point next_due_ PICAM_GUARDED_BY(mutex_){};

@@ -1,6 +1,6 @@
 // Source is the interface of everything that gives frames: a camera, a test card, a recording. start(), setFrameRate(),
-// setControls() and stop() are called by the one thread that owns the source; frames arrive at the sink in a thread of the source's
-// own. A source does not encode, does not wait for its sink, and takes no camera lock.
+// setControls() and stop() are called by the one thread that owns the source; frames arrive at the sink in a thread of
+// the source's own. A source does not encode, does not wait for its sink, and takes no camera lock.
 #pragma once
 
 #include "core/base/error.h"
@@ -28,8 +28,8 @@ public:
     virtual void onStill(std::shared_ptr<Frame> /*frame*/) {}
     // A camera was plugged in, of which a source tells whose start() failed with kNoCamera: start() is worth a try.
     virtual void onCameraAdded() {}
-    // What is wanted of the camera's controls and not in force, though nothing locks it: why, by the control's name. All
-    // of them, each time that one comes or goes. As onFrame(), or within start() and setControls().
+    // What is wanted of the camera's controls and not in force, though nothing locks it: why, by the control's name.
+    // All of them, each time that one comes or goes. As onFrame(), or within start() and setControls().
     virtual void onControlProblems(ControlProblems /*problems*/) {}
     // The source cannot go on (unplugged, driver error). No frame follows until start().
     virtual void onSourceError(Error error) = 0;
@@ -58,8 +58,8 @@ public:
     // Asks a running source for another rate (idling while nobody takes a still). A source may not manage.
     virtual void setFrameRate(double fps) = 0;
     // Asks a running source for what is wanted of its controls now, as SourceRequest::controls at the start. What it
-    // does not have, or does not allow, is left out. Frames for which it is in force have its generation; a source without
-    // controls gives it to the next one.
+    // does not have, or does not allow, is left out. Frames for which it is in force have its generation; a source
+    // without controls gives it to the next one.
     virtual void setControls(const ControlsRequest &controls) = 0;
     // With a still output: its next frame, once, through onStill(). Any thread, between start() and stop().
     virtual void requestStill() {}

@@ -16,6 +16,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace picam {
 
@@ -67,5 +68,10 @@ struct ControlsRequest {
         return found != cameras.end() ? found->second : kNothing;
     }
 };
+
+[[nodiscard]] inline ControlsRequest controlsRequest(ControlsDocument document, ControlValues defaults)
+{
+    return {document.generation, std::move(defaults), std::move(document.cameras)};
+}
 
 } // namespace picam

@@ -31,8 +31,8 @@ struct EncodedFrame {
     WallTime captured_wall{};   // the same, by the wall clock of now
     Exposure exposure;
     std::uint32_t controls_generation = 0; // as CaptureMetadata
-    bool converged = true;           // exposure and white balance had converged, or nobody could tell
-    std::vector<std::uint8_t> bytes; // a whole JPEG, or an access unit
+    bool converged = true;                 // exposure and white balance had converged, or nobody could tell
+    std::vector<std::uint8_t> bytes;       // a whole JPEG, or an access unit
 };
 
 using EncodedFramePtr = std::shared_ptr<const EncodedFrame>;

@@ -51,8 +51,9 @@ public:
     // Whether somebody requested it within the last `time` and has not got it yet.
     [[nodiscard]] bool isCameraRequested(std::chrono::milliseconds time) const;
 
-    // The generation of the controls that are wanted (ControlsDocument): only picam-streamd raises it, with the document
-    // published before. Whoever has the camera open hears of it by kStillRequest, whoever waits for a picture by kEvent.
+    // The generation of the controls that are wanted (ControlsDocument): only picam-streamd raises it, with the
+    // document published before. Whoever has the camera open hears of it by kStillRequest, whoever waits for a picture
+    // by kEvent.
     [[nodiscard]] std::uint32_t controlsGeneration() const;
     void setControlsGeneration(std::uint32_t generation) const;
 

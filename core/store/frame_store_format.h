@@ -57,9 +57,9 @@ struct SlotEntry {
     std::int64_t captured_wall_ns;      // CLOCK_REALTIME, since the epoch
     std::uint32_t interval_us;          // time until the next picture is due; 0: none is promised
     std::uint32_t writer_pid;
-    std::uint32_t exposure_us;       // exposure time; 0: the camera does not say
-    std::uint32_t sensitivity;       // ISO; 0: the camera does not say
-    std::uint32_t color_temperature; // kelvin, by automatic white balance; 0: the camera does not say
+    std::uint32_t exposure_us;         // exposure time; 0: the camera does not say
+    std::uint32_t sensitivity;         // ISO; 0: the camera does not say
+    std::uint32_t color_temperature;   // kelvin, by automatic white balance; 0: the camera does not say
     std::uint32_t controls_generation; // of the controls in force; 0: none were wanted
     std::uint32_t reserved[4];
     std::uint64_t checksum; // of the fields above: a half-written entry is no entry

@@ -24,11 +24,14 @@ unsigned workersFor(std::uint32_t setting)
     return std::clamp(cores, 2U, kMaxOwnWorkers + 1) - 1;       // one core is left to the camera and the viewers
 }
 
-CameraController::Options cameraOptions(const Settings &settings, std::chrono::milliseconds driver_timeout)
+CameraController::Options cameraOptions(const Settings &settings, std::function<ControlsRequest()> load_controls,
+                                        std::chrono::milliseconds driver_timeout)
 {
     CameraController::Options options;
     options.lock_path = settings.lockPath();
     options.name = "picam-streamd";
+    options.load_controls = std::move(load_controls);
+    options.trial_path = settings.path(".stream.trial");
     options.request = streamRequest(settings);
     options.policy.waits_for_lock = true;
     options.policy.retries = true;
@@ -43,8 +46,8 @@ CameraController::Options cameraOptions(const Settings &settings, std::chrono::m
 StreamPipeline::StreamPipeline(const Settings &settings, Parts parts, std::chrono::milliseconds driver_timeout)
     : settings_(settings), scheduler_(parts.scheduler), store_(parts.store), status_(parts.status),
       workers_(workersFor(settings.stream.workers)), mailbox_(std::make_shared<StreamMailbox>(parts.scheduler)),
-      camera_(cameraOptions(settings, driver_timeout), std::move(parts.make_source), parts.requests, *this,
-              std::move(parts.give_up)),
+      camera_(cameraOptions(settings, std::move(parts.load_controls), driver_timeout), std::move(parts.make_source),
+              parts.requests, *this, std::move(parts.give_up)),
       jpeg_frames_(camera_.bus().subscribe(workers_)), still_frames_(camera_.bus().subscribe(1))
 {
     camera_.start();
@@ -108,6 +111,10 @@ void StreamPipeline::onCameraOpened(const SourceInfo &info)
 {
     status_.cameraStarted();
     info_ = info;
+    {
+        const MutexLock lock(opened_mutex_);
+        opened_ = Opened{info.id, info.name, info.controls, true, {}};
+    }
     reported_ = 0;
     reported_fps_ = 0.0;
     const EncodeOptions frames{settings_.stream.quality, info.remaining};
@@ -134,8 +141,34 @@ void StreamPipeline::onCameraOpened(const SourceInfo &info)
     stills_ = std::make_unique<StoreStills>(camera_, *still_frames_, store_, std::move(stills));
 }
 
+std::optional<ControlsCamera::Opened> StreamPipeline::openedCamera() const
+{
+    std::optional<Opened> opened;
+    {
+        const MutexLock lock(opened_mutex_);
+        opened = opened_;
+    }
+    if (opened && opened->open)
+        opened->in_force = camera_.controlsInForce();
+    return opened;
+}
+
+// Before the frames that take longer, or viewers would take them for a stall.
+void StreamPipeline::onFrameRateChanged()
+{
+    const double fps = std::min(camera_.frameRate(), settings_.stream.fps);
+    mailbox_->put(generation_,
+                  CameraStatus{CameraState::kStreaming, {}, info_.name, info_.remaining.apply(info_.format.size), fps},
+                  nullptr);
+}
+
 void StreamPipeline::onCameraClosing()
 {
+    {
+        const MutexLock lock(opened_mutex_);
+        if (opened_)
+            opened_->open = false;
+    }
     pool_.reset();
     const MutexLock lock(stills_mutex_);
     stills_.reset();

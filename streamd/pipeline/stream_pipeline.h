@@ -7,6 +7,7 @@
 #include "core/base/thread_annotations.h"
 #include "core/camera/camera_controller.h"
 #include "core/store/frame_store.h"
+#include "streamd/controls/controls_camera.h"
 #include "streamd/loop/scheduler.h"
 #include "streamd/pipeline/camera_switch.h"
 #include "streamd/pipeline/encoder_pool.h"
@@ -22,7 +23,7 @@
 
 namespace picam {
 
-class StreamPipeline : public CameraSwitch, private CameraObserver, private EncodedFrameSink {
+class StreamPipeline : public CameraSwitch, public ControlsCamera, private CameraObserver, private EncodedFrameSink {
 public:
     // Stills come from the stream's own frames while at least this many a second are encoded.
     static constexpr double kMinStoreFps = 5.0;
@@ -32,6 +33,7 @@ public:
         Scheduler &scheduler;
         FrameStore &store;
         const CameraRequests &requests;
+        std::function<ControlsRequest()> load_controls; // as CameraController::Options
         Status &status;
         CameraController::GiveUp give_up; // only a fresh process helps; need not return; any thread
     };
@@ -47,6 +49,8 @@ public:
     void want(bool wanted) override;
     void setDemand(double fps) override;
 
+    [[nodiscard]] std::optional<Opened> openedCamera() const override; // any thread
+
     // Releases the camera for good. Returns at once; `stopped` is called on the loop when the camera is closed.
     void requestStop(std::function<void()> stopped); // loop thread
 
@@ -59,6 +63,7 @@ private:
     void onCameraOpened(const SourceInfo &info) override;
     void onCameraClosing() override;
     void onCameraUnavailable(const Error &why) override;
+    void onFrameRateChanged() override;
     void onStillRequested() override;
     void onCameraStopped() override;
     // EncodedFrameSink: the pool's threads, one at a time but for generation().
@@ -80,6 +85,9 @@ private:
 
     std::atomic<unsigned> generation_{0};   // of the loop's demand: changes with each want()
     std::atomic<double> jpeg_fps_{kNobody}; // frames a second that the pool is to encode
+
+    mutable Mutex opened_mutex_;
+    std::optional<Opened> opened_ PICAM_GUARDED_BY(opened_mutex_);
 
     // From onCameraOpened() to onCameraClosing().
     SourceInfo info_;

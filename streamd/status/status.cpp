@@ -18,6 +18,7 @@ Status::Status(std::string version, std::string instance, Time started, std::str
                                  .instance = std::move(instance),
                                  .title = std::move(title),
                                  .camera = {},
+                                 .controls = {},
                                  .encode_seconds = Histogram({0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02,
                                                               0.03, 0.05, 0.075, 0.1, 0.2, 0.5}),
                                  .age_seconds = Histogram({0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/base/thread_annotations.h"
+#include "core/controls/control.h"
 #include "streamd/pipeline/camera_status.h"
 #include "streamd/status/histogram.h"
 #include "streamd/viewers/connection.h"
@@ -15,12 +16,19 @@
 
 namespace picam {
 
+// What is in force of the camera's controls.
+struct ControlsStatus {
+    std::uint32_t generation = 0;
+    ControlValues values;
+};
+
 struct StatusValues {
     std::string version;
     std::string instance;
     std::string title; // camera.title; empty: none
     double uptime_seconds = 0.0;
     CameraStatus camera;
+    ControlsStatus controls;
     double camera_state_seconds = 0.0; // since the state was entered
     std::uint64_t camera_starts = 0;   // times it was opened
     std::uint64_t camera_failures = 0; // times it could not be opened, or failed

@@ -1,5 +1,7 @@
 #include "streamd/status/status_json.h"
 
+#include "core/controls/control_json.h"
+
 #include <nlohmann/json.hpp>
 
 namespace picam {
@@ -38,22 +40,24 @@ std::string statusJson(const StatusValues &values)
     viewers["total"] = total;
     viewers["paused"] = values.paused;
     viewers["refused"] = values.refused;
-    const json status = {{"version", values.version},
-                         {"instance", values.instance},
-                         {"title", values.title},
-                         {"uptime_seconds", values.uptime_seconds},
-                         {"camera", std::move(camera)},
-                         {"viewers", std::move(viewers)},
-                         {"frames",
-                          {{"captured", values.captured},
-                           {"paced", values.paced},
-                           {"encoded", values.encoded},
-                           {"dropped", values.dropped},
-                           {"sent", values.sent},
-                           {"skipped", values.skipped}}},
-                         {"bytes", {{"encoded", values.encoded_bytes}, {"sent", values.sent_bytes}}},
-                         {"encode", histogramJson(values.encode_seconds)},
-                         {"age", histogramJson(values.age_seconds)}};
+    const json status = {
+        {"version", values.version},
+        {"instance", values.instance},
+        {"title", values.title},
+        {"uptime_seconds", values.uptime_seconds},
+        {"camera", std::move(camera)},
+        {"controls", {{"generation", values.controls.generation}, {"values", controlsJson(values.controls.values)}}},
+        {"viewers", std::move(viewers)},
+        {"frames",
+         {{"captured", values.captured},
+          {"paced", values.paced},
+          {"encoded", values.encoded},
+          {"dropped", values.dropped},
+          {"sent", values.sent},
+          {"skipped", values.skipped}}},
+        {"bytes", {{"encoded", values.encoded_bytes}, {"sent", values.sent_bytes}}},
+        {"encode", histogramJson(values.encode_seconds)},
+        {"age", histogramJson(values.age_seconds)}};
     return status.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
 

@@ -46,6 +46,12 @@ constexpr std::string_view kStreamHead = "HTTP/1.1 200 OK\r\n"
 constexpr std::string_view kFirstBoundary = "\r\n--picam-frame\r\n";
 constexpr std::string_view kPartEnd = "\r\n--picam-frame\r\n";
 
+template <class Text>
+std::string_view stringView(const Text &text)
+{
+    return {text.data(), text.size()};
+}
+
 asio::const_buffer bytes(std::string_view text)
 {
     return {text.data(), text.size()};
@@ -63,8 +69,9 @@ std::shared_ptr<const std::string> partHead(const StreamFrame &frame)
 
 class HttpServer::State : public std::enable_shared_from_this<State> {
 public:
-    State(ViewerHost &viewer_host, const Status &of_status, Access &of_access, std::vector<std::string> of_others)
-        : host(viewer_host), status(of_status), access(of_access), origins(std::move(of_others))
+    State(ViewerHost &viewer_host, const Status &of_status, Access &of_access, ControlsHttp &of_controls,
+          std::vector<std::string> of_others)
+        : host(viewer_host), status(of_status), access(of_access), controls(of_controls), origins(std::move(of_others))
     {
     }
 
@@ -82,6 +89,7 @@ public:
     ViewerHost &host;
     const Status &status;
     Access &access;
+    ControlsHttp &controls;
     const std::vector<std::string> origins;
 
     class Session;
@@ -128,8 +136,12 @@ private:
     void handle(const bhttp::request<bhttp::empty_body> &request);
     void beginStream(std::string_view target);
     void giveTicket(Tickets &from);
+    void readChange();
+    void handleControls(const bhttp::request_header<> &request, std::string_view body);
+    [[nodiscard]] StatusValues statusValues() const;
     void refuse(); // who comes by an old worker of nginx's
     void watchForEnd();
+    void respond(const ControlsHttp::Answer &answer);
     void respond(bhttp::status code, std::string body, std::string_view type = kPlainText, unsigned retry_after = 0);
     template <class Body>
     void write(std::shared_ptr<bhttp::response<Body>> response);
@@ -138,9 +150,10 @@ private:
     const std::weak_ptr<State> server_;
     beast::flat_buffer buffer_{kHeaderLimit};
     std::optional<bhttp::request_parser<bhttp::empty_body>> parser_;
+    std::optional<bhttp::request_parser<bhttp::string_body>> change_parser_; // of a request with a body
     bool head_request_ = false;
     bool keep_alive_ = false;
-    HeaderFields cors_; // of the answer to this request
+    HeaderFields fields_; // of the answer to this request, beside the usual ones
     std::shared_ptr<void> admission_;
     std::shared_ptr<ViewerEvents> viewer_;
     std::string stream_head_;   // and the first boundary
@@ -158,7 +171,7 @@ void HttpServer::State::Session::onRequest(const error_code &error)
         return end();
     head_request_ = false;
     keep_alive_ = false;
-    cors_.clear();
+    fields_.clear();
     if (error == bhttp::error::header_limit || error == bhttp::error::buffer_overflow)
         return respond(bhttp::status::request_header_fields_too_large, "the request's head is too large\n");
     if (error)
@@ -185,26 +198,87 @@ void HttpServer::State::Session::handle(const bhttp::request<bhttp::empty_body> 
         server->access.change(*generation, now);
         return respond(bhttp::status::ok, "ok\n");
     }
+    if (ControlsHttp::isFor(path)) {
+        if (ControlsHttp::takesBody(stringView(request.method_string()), path))
+            return readChange();
+        return handleControls(request, {});
+    }
     if (request.method() != bhttp::verb::get && !head_request_)
         return respond(bhttp::status::method_not_allowed, "only GET and HEAD are allowed here\n");
     const auto generation = request[beast::string_view(Access::kHeader.data(), Access::kHeader.size())];
     const bool admitted = server->access.admits({generation.data(), generation.size()}, now);
     if (path == "/stream.mjpg" || http::queryValue(target, "action") == "stream") {
         const auto origin = request[bhttp::field::origin];
-        cors_ = corsHeaders({origin.data(), origin.size()}, server->origins);
+        fields_ = corsHeaders({origin.data(), origin.size()}, server->origins);
         return admitted ? beginStream(target) : refuse();
     }
     if (path == "/healthz")
         return respond(bhttp::status::ok, "ok\n");
     if (path == "/status")
-        return respond(bhttp::status::ok, statusJson(server->status.values(std::chrono::steady_clock::now())),
-                       "application/json");
+        return respond(bhttp::status::ok, statusJson(statusValues()), "application/json");
     if (path == "/metrics")
         return respond(bhttp::status::ok, statusMetrics(server->status.values(std::chrono::steady_clock::now())),
                        "text/plain; version=0.0.4; charset=utf-8");
     if (path == "/ticket")
         return admitted ? giveTicket(server->access.tickets()) : refuse();
     respond(bhttp::status::not_found, "there is nothing here\n");
+}
+
+StatusValues HttpServer::State::Session::statusValues() const
+{
+    const auto server = server_.lock();
+    StatusValues values = server->status.values(std::chrono::steady_clock::now());
+    const auto view = server->controls.view();
+    values.controls.generation = view.camera && view.camera->open ? view.camera->in_force.generation : 0;
+    values.controls.values = controlsInForce(view);
+    return values;
+}
+
+// Its body, as far as it may be long.
+void HttpServer::State::Session::readChange()
+{
+    change_parser_.emplace(std::move(*parser_));
+    change_parser_->body_limit(ControlsHttp::kMaxBody);
+    stream_.expires_after(kRequestTimeout);
+    bhttp::async_read(stream_, buffer_, *change_parser_,
+                      [self = shared_from_this()](const error_code &error, std::size_t) {
+                          if (self->ended_)
+                              return;
+                          if (error == bhttp::error::body_limit) {
+                              self->keep_alive_ = false;
+                              return self->respond(ControlsHttp::refuse(413, "a change has at most 4096 bytes"));
+                          }
+                          if (error)
+                              return self->end();
+                          const auto &request = self->change_parser_->get();
+                          self->keep_alive_ = request.keep_alive();
+                          self->handleControls(request, request.body());
+                      });
+}
+
+void HttpServer::State::Session::handleControls(const bhttp::request_header<> &request, std::string_view body)
+{
+    const auto server = server_.lock();
+    if (!server)
+        return end();
+    const auto field = [&request](std::string_view name) {
+        return stringView(request[beast::string_view(name.data(), name.size())]);
+    };
+    const bool is_change = request.method() != bhttp::verb::get && request.method() != bhttp::verb::head;
+    if (is_change && !server->access.admits(field(Access::kHeader), Access::Clock::now()))
+        return refuse();
+    ControlsHttp::Request change;
+    change.method = stringView(request.method_string());
+    change.target = stringView(request.target());
+    change.user = field("X-Picam-User");
+    change.role = field("X-Picam-Role");
+    change.origin = field("Origin");
+    change.host = field("Host");
+    change.fetch_site = field("Sec-Fetch-Site");
+    change.content_type = field("Content-Type");
+    change.if_match = field("If-Match");
+    change.body = body;
+    respond(server->controls.answer(change, ControlsHttp::Clock::now()));
 }
 
 void HttpServer::State::Session::refuse()
@@ -235,7 +309,7 @@ void HttpServer::State::Session::beginStream(std::string_view target)
     admission_ = server->host.admit();
     if (!admission_)
         return respond(bhttp::status::service_unavailable, "too many viewers\n", kPlainText, 10);
-    stream_head_ = fmt::format("{}{}{}", kStreamHead, headerLines(cors_), kFirstBoundary);
+    stream_head_ = fmt::format("{}{}{}", kStreamHead, headerLines(fields_), kFirstBoundary);
     // From here on the viewer judges what takes too long.
     stream_.expires_never();
     viewer_ = server->host.join(shared_from_this(), WireFormat::kMultipart, *fps);
@@ -289,6 +363,15 @@ void HttpServer::State::Session::close(CloseCode code, std::string_view reason)
             code == CloseCode::kTryAgainLater || code == CloseCode::kGoingAway ? 2 : 0);
 }
 
+void HttpServer::State::Session::respond(const ControlsHttp::Answer &answer)
+{
+    if (!answer.etag.empty())
+        fields_.emplace_back("ETag", answer.etag);
+    if (!answer.allow.empty())
+        fields_.emplace_back("Allow", answer.allow);
+    respond(static_cast<bhttp::status>(answer.status), answer.body, answer.type, answer.retry_after);
+}
+
 void HttpServer::State::Session::respond(bhttp::status code, std::string body, std::string_view type,
                                          unsigned retry_after)
 {
@@ -296,9 +379,9 @@ void HttpServer::State::Session::respond(bhttp::status code, std::string body, s
         response.set(bhttp::field::server, "picam");
         response.set(bhttp::field::content_type, beast::string_view(type.data(), type.size()));
         response.set(bhttp::field::cache_control, "no-store");
-        for (const auto &[name, value] : cors_)
+        for (const auto &[name, value] : fields_)
             response.set(beast::string_view(name.data(), name.size()), value);
-        if (code == bhttp::status::method_not_allowed)
+        if (code == bhttp::status::method_not_allowed && response.count(bhttp::field::allow) == 0)
             response.set(bhttp::field::allow, "GET, HEAD");
         if (retry_after > 0)
             response.set(bhttp::field::retry_after, std::to_string(retry_after));
@@ -361,10 +444,10 @@ HttpServer::~HttpServer()
 }
 
 Expected<std::unique_ptr<HttpServer>> HttpServer::create(asio::io_context &context, int listen_fd, ViewerHost &host,
-                                                         const Status &status, Access &access,
+                                                         const Status &status, Access &access, ControlsHttp &controls,
                                                          std::vector<std::string> origins)
 {
-    auto state = std::make_shared<State>(host, status, access, std::move(origins));
+    auto state = std::make_shared<State>(host, status, access, controls, std::move(origins));
     if (const auto listening = state->listen(context, listen_fd); !listening)
         return fail(listening.error().kind, "cannot serve HTTP: " + listening.error().message);
     return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));

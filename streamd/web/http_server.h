@@ -1,9 +1,10 @@
 // HttpServer answers plain HTTP on a listening unix socket: the multipart stream, /status, /metrics, /healthz, /ticket,
-// and POST /access?generation=… (Access::change()), which nginx passes nobody to. Loop thread only. The only pair that
-// includes Boost.Beast. It does not read request bodies.
+// /controls (ControlsHttp), and POST /access?generation=… (Access::change()), which nginx passes nobody to. Loop thread
+// only. The only pair that includes Boost.Beast. It reads no request bodies but those of changes of the controls.
 #pragma once
 
 #include "core/base/error.h"
+#include "streamd/controls/controls_http.h"
 #include "streamd/status/status.h"
 #include "streamd/viewers/access.h"
 #include "streamd/viewers/connection.h"
@@ -21,10 +22,11 @@ namespace picam {
 class HttpServer {
 public:
     // Takes the listening descriptor over, and accepts from now on. Pages of `origins` may read the multipart stream.
-    // Context, host, status and access must outlive it; the host is no longer called once the server is gone.
+    // Context, host, status, access and controls must outlive it; the host is no longer called once the server is gone.
     [[nodiscard]] static Expected<std::unique_ptr<HttpServer>> create(boost::asio::io_context &context, int listen_fd,
                                                                       ViewerHost &host, const Status &status,
-                                                                      Access &access, std::vector<std::string> origins);
+                                                                      Access &access, ControlsHttp &controls,
+                                                                      std::vector<std::string> origins);
     HttpServer(const HttpServer &) = delete;
     HttpServer &operator=(const HttpServer &) = delete;
     ~HttpServer();

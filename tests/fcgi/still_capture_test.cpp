@@ -35,7 +35,7 @@ protected:
     {
         capture_.reset();
         capture_ = std::make_unique<StillCapture>(
-            settings_, **store_, store_->requests(), fake_.factory(),
+            settings_, **store_, store_->requests(), fake_.factory(), [this] { return controls_; },
             [this](const std::string &why) { given_up_.set_value(why); }, driver_timeout_);
     }
     std::future<Expected<PicturePtr>> ask(MonotonicTime since = {})
@@ -72,6 +72,7 @@ protected:
     TempDir dir_;
     FakeCamera fake_; // before what uses it
     Settings settings_;
+    ControlsRequest controls_; // set before it is announced
     std::optional<OpenStore> store_;
     std::chrono::milliseconds driver_timeout_ = CameraController::kDriverTimeout;
     std::promise<std::string> given_up_;

@@ -8,6 +8,7 @@
 #include "streamd/web/http_server.h"
 #include "streamd/web/websocket_server.h"
 #include "tests/fakes/temp_dir.h"
+#include "tests/streamd/controls/served_controls.h"
 #include "tests/streamd/fakes.h"
 
 #include <cerrno>
@@ -126,7 +127,7 @@ public:
         sockets_ = WebSocketServer::create(loop_.context(), stream_socket_.release(), *hub_, access_,
                                            {"https://friend.example"})
                        .value();
-        web_ = HttpServer::create(loop_.context(), http_socket_.release(), *hub_, status_, access_,
+        web_ = HttpServer::create(loop_.context(), http_socket_.release(), *hub_, status_, access_, *controls.http,
                                   {"https://friend.example"})
                    .value();
         thread_ = std::thread([this] { loop_.run(); });
@@ -195,6 +196,8 @@ public:
             web_->stopAccepting();
         });
     }
+
+    ServedControls controls; // on the loop only
 
 private:
     TempDir dir_;

@@ -46,8 +46,12 @@ protected:
     {
         pipeline.reset();
         pipeline = std::make_unique<StreamPipeline>(settings,
-                                                    StreamPipeline::Parts{[this] { return makeSource(); }, loop,
-                                                                          **store, store->requests(), status,
+                                                    StreamPipeline::Parts{[this] { return makeSource(); },
+                                                                          loop,
+                                                                          **store,
+                                                                          store->requests(),
+                                                                          {},
+                                                                          status,
                                                                           [this](const std::string &why) {
                                                                               const MutexLock lock(mutex);
                                                                               given_up.push_back(why);

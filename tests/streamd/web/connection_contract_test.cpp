@@ -74,7 +74,8 @@ protected:
                                      "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                                      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"));
         } else {
-            web = HttpServer::create(loop.context(), socket.release(), host, status, access, {}).value();
+            web =
+                HttpServer::create(loop.context(), socket.release(), host, status, access, *controls.http, {}).value();
             ASSERT_TRUE(client->send("GET /stream.mjpg HTTP/1.1\r\nHost: pi\r\n\r\n"));
         }
         ASSERT_TRUE(runUntil([this] { return host.viewer != nullptr; }));
@@ -105,6 +106,7 @@ protected:
     OneViewerHost host;
     Access access{[] {}};
     Status status{"1.0", "pi", loop.now()};
+    testing::ServedControls controls;
     std::unique_ptr<WebSocketServer> sockets;
     std::unique_ptr<HttpServer> web;
     std::optional<RawClient> client{std::in_place, dir.file("socket")};

@@ -1,0 +1,36 @@
+// WebcamControls brings what is wanted of a webcam's V4L2 controls into force: modes before values, each only when it
+// has changed, and what the camera refuses once is not tried again until it changes. One thread at a time; its calls
+// may wait for the camera, over USB for seconds.
+#pragma once
+
+#include "core/controls/control_plan.h"
+#include "core/controls/v4l2_controls.h"
+
+#include <map>
+#include <string>
+
+namespace picam {
+
+class WebcamControls {
+public:
+    // `libcamera_has`: as V4l2Controls::infos().
+    WebcamControls(V4l2Controls device, const std::function<bool(std::string_view)> &libcamera_has)
+        : device_(std::move(device)), infos_(device_.infos(libcamera_has))
+    {
+    }
+
+    [[nodiscard]] const ControlInfos &infos() const { return infos_; }
+    void want(const ControlValues &wanted, const std::set<std::string, std::less<>> &restored);
+    // What the camera refused, and why.
+    [[nodiscard]] const std::map<std::string, std::string, std::less<>> &problems() const { return problems_; }
+
+private:
+    void tell(const ControlChange &change);
+
+    V4l2Controls device_;
+    ControlInfos infos_;
+    ControlValues told_;
+    std::map<std::string, std::string, std::less<>> problems_;
+};
+
+} // namespace picam
