@@ -188,7 +188,14 @@ check_nginx() {
         bad "nginx takes $connections connections, too few for stream.max_viewers, $viewers in all" \
             "set worker_connections in /etc/nginx/nginx.conf to $((2 * viewers + 100)) or more"
     fi
-    if is_open; then note "the site asks for no password (picamctl close undoes this)"; else good "a password is asked for"; fi
+    if is_open_to_changes; then
+        note "the site asks for no password, and anyone can change the cameras' controls (picamctl close undoes this)"
+    elif is_open; then
+        note "the site asks for no password (picamctl close undoes this)"
+    else
+        good "a password is asked for"
+        [ -n "$(operators)" ] || note "no user can change the cameras' controls (picamctl user operator NAME)"
+    fi
     if [ "$(http_is)" = serve ]; then
         note "plain HTTP serves the site (picamctl http redirect undoes this)"
     fi
@@ -300,5 +307,5 @@ cmd_status() {
     done
     state="not looked at"
     [ ! -d /run/systemd/system ] || state=$(systemctl is-active nginx.service || true)
-    echo "nginx: $state; password: $(is_open && echo "not asked for" || echo "asked for")"
+    echo "nginx: $state; password: $(is_open && echo "not asked for" || echo "asked for")$(! is_open_to_changes || echo "; anyone can change the controls")"
 }

@@ -5,18 +5,20 @@ _picamctl() {
     1) words="passwd user open close http tls hsts name camera mount proxy ports enable check status" ;;
     2)
         case ${COMP_WORDS[1]} in
-        user | name | proxy) words="add del list" ;;
+        user) words="add del operator viewer list" ;;
+        name | proxy) words="add del list" ;;
+        open) words=--controls ;;
         camera) words="add del title list" ;;
         mount) words="del list" ;;
         http) words="serve redirect" ;;
         tls) words="self-signed files acme renew" ;;
         hsts) words="on off" ;;
-        passwd) words=$(picamctl user list 2>/dev/null) ;;
+        passwd) words=$(picamctl user list 2>/dev/null | cut -f1) ;;
         esac
         ;;
     3)
         case ${COMP_WORDS[1]}-${COMP_WORDS[2]} in
-        user-del) words=$(picamctl user list 2>/dev/null) ;;
+        user-del | user-operator | user-viewer) words=$(picamctl user list 2>/dev/null | cut -f1) ;;
         name-del) words=$(picamctl name list 2>/dev/null) ;;
         camera-title) words=$(picamctl camera list 2>/dev/null) ;;
         camera-del) words=$(picamctl camera list 2>/dev/null | sed 1d) ;;
@@ -27,7 +29,10 @@ _picamctl() {
         esac
         ;;
     4)
-        [ "${COMP_WORDS[1]}-${COMP_WORDS[2]}" != tls-files ] || { mapfile -t COMPREPLY < <(compgen -f -- "$word") && return; }
+        case ${COMP_WORDS[1]}-${COMP_WORDS[2]} in
+        user-add) words=--operator ;;
+        tls-files) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+        esac
         ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

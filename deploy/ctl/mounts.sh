@@ -24,6 +24,8 @@ write_mount() { # PATH CAMERA LOGIN
     auth_basic off;
     auth_request ${path}picam-login;
     auth_request_set \$picam_login_status \$upstream_status;
+    auth_request_set \$picam_user \$upstream_http_x_picam_user;
+    auth_request_set \$picam_role \$upstream_http_x_picam_role;
     location = ${path}picam-login {
         include picam/ask-login.conf;
     }"

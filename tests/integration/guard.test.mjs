@@ -605,14 +605,14 @@ describe('picamctl', () => {
 
   test('user add, list, del', async () => {
     await site.change(['user', 'add', 'anna'], { input: 'anna-has-one\n' });
-    assert.equal(site.picamctl(['user', 'list']).stdout, 'picam\nanna\n');
+    assert.equal(site.picamctl(['user', 'list']).stdout, 'picam\toperator\nanna\n');
     assert.equal(await statusOf('/', { auth: 'anna:anna-has-one' }), 200);
     await site.change(['user', 'del', 'anna']);
     assert.equal(await statusOf('/', { auth: 'anna:anna-has-one' }), 401);
     for (const args of [['add', 'a:b'], ['add', '../x'], ['add', 'x\ny'], ['add', ''], ['del', 'nobody'], ['del', 'picam'], ['add', 'picam'], ['list2']]) {
       assert.notEqual(site.picamctl(['user', ...args], { input: 'long-enough-one\n', mayFail: true }).status, 0, args.join(' '));
     }
-    assert.equal(site.picamctl(['user', 'list']).stdout, 'picam\n');
+    assert.equal(site.picamctl(['user', 'list']).stdout, 'picam\toperator\n');
   });
 
   test('open and close', async () => {

@@ -193,9 +193,26 @@ export class Site {
   // The same for a change, and waits until only workers with the new configuration accept connections.
   change(args, options) { return this.#reloaded(() => this.picamctl(args, options)); }
 
+  // And beside this process, which goes on meanwhile: where it has the sockets that picamctl asks.
+  changeMeanwhile(args, { input = '' } = {}) {
+    return this.#reloaded(async () => {
+      const child = this.picamctlMeanwhile(args, { input });
+      const { code } = await child.ended;
+      if (code !== 0) throw new Error(`picamctl ${args.join(' ')}: ${child.log}`);
+      return child.log;
+    });
+  }
+
+  picamctlMeanwhile(args, { input = '' } = {}) {
+    const child = new Child('bash', [path.join(this.folder, 'share/picamctl'), ...args], { env: this.picamctlEnv(), stdio: 'pipe' });
+    child.process.stdin.on('error', () => {}); // it need not read
+    child.process.stdin.end(input);
+    return child;
+  }
+
   async #reloaded(reload) {
     const old = this.nginxWorkers();
-    const result = reload();
+    const result = await reload();
     const gone = (pid) => procFile(pid, 'cmdline')?.includes('shutting down') ?? true;
     await waitFor('the old workers to go', () => old.every(gone) && this.nginxWorkers().some((pid) => !old.includes(pid)));
     return result;
