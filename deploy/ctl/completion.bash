@@ -2,12 +2,13 @@
 _picamctl() {
     local word=${COMP_WORDS[COMP_CWORD]} words=
     case $COMP_CWORD in
-    1) words="passwd user open close http tls hsts name camera mount proxy ports enable check status" ;;
+    1) words="passwd user open close http tls hsts name camera mount proxy ports get set enable check status" ;;
     2)
         case ${COMP_WORDS[1]} in
         user) words="add del operator viewer list" ;;
         name | proxy) words="add del list" ;;
         open) words=--controls ;;
+        get | set) words="$(picamctl get 2>/dev/null | cut -d' ' -f1) --camera" ;;
         camera) words="add del title list" ;;
         mount) words="del list" ;;
         http) words="serve redirect" ;;
@@ -19,6 +20,7 @@ _picamctl() {
     3)
         case ${COMP_WORDS[1]}-${COMP_WORDS[2]} in
         user-del | user-operator | user-viewer) words=$(picamctl user list 2>/dev/null | cut -f1) ;;
+        get---camera | set---camera) words=$(picamctl camera list 2>/dev/null) ;;
         name-del) words=$(picamctl name list 2>/dev/null) ;;
         camera-title) words=$(picamctl camera list 2>/dev/null) ;;
         camera-del) words=$(picamctl camera list 2>/dev/null | sed 1d) ;;
@@ -31,6 +33,7 @@ _picamctl() {
     4)
         case ${COMP_WORDS[1]}-${COMP_WORDS[2]} in
         user-add) words=--operator ;;
+        get---camera | set---camera) words=$(picamctl get --camera "${COMP_WORDS[3]}" 2>/dev/null | cut -d' ' -f1) ;;
         tls-files) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
         esac
         ;;

@@ -145,7 +145,7 @@ export class Site {
       mkdirSync(path.join(this.folder, 'etc'));
       mkdirSync(path.join(this.folder, 'share'));
       mkdirSync(path.join(this.folder, 'sites-enabled'));
-      for (const name of ['deploy/ctl/picamctl', 'deploy/ctl/cameras.sh', 'deploy/ctl/check.sh', 'deploy/ctl/mounts.sh', 'deploy/ctl/ports.sh', 'deploy/ctl/users.sh', 'deploy/ctl/camera-site.conf', 'nginx/locations.conf.in']) {
+      for (const name of ['deploy/ctl/picamctl', 'deploy/ctl/cameras.sh', 'deploy/ctl/check.sh', 'deploy/ctl/controls.sh', 'deploy/ctl/mounts.sh', 'deploy/ctl/ports.sh', 'deploy/ctl/users.sh', 'deploy/ctl/camera-site.conf', 'nginx/locations.conf.in']) {
         writeFileSync(path.join(this.folder, 'share', path.basename(name)), places(readFileSync(path.join(top, name), 'utf8')));
       }
       this.said = this.picamctl(['setup']).stdout;

@@ -434,6 +434,48 @@ describe('what reaches the daemon', () => {
     await waitFor('the lines', () => / - anna \[[^\]]*\] "PATCH \/controls HTTP\/1\.1" 200 /.test(log()) && / - picam \[[^\]]*\] "POST \/garage\/controls\/reset HTTP\/1\.1" 200 /.test(log()));
     assert.doesNotMatch(log(), /"GET \/controls HTTP\/1\.1" 200|s3cr3t/);
   });
+
+  test('picamctl asks the daemon itself', async () => {
+    const text = (body, status = 200) => { pi.answer = { status, headers: { 'Content-Type': 'text/plain' }, body }; };
+    const run = async (...args) => {
+      const child = site.picamctlMeanwhile(args);
+      const { code } = await child.ended;
+      return [code, child.log];
+    };
+    text('Brightness\t0.2\t-1 to 1\t\t\nExposureTime\t20000\t100 to 200000\t33333\tExposureTimeMode is Auto\nColourGains\t\t0 to 32\t1.8 1.5\t\nZoomCentre\t0.5 0.5\t0 to 1\t\tZoom is 1\n');
+    assert.deepEqual(await run('get'), [0, 'Brightness 0.2 (-1 to 1)\nExposureTime 20000 (100 to 200000), now 33333; ExposureTimeMode is Auto\n'
+      + 'ColourGains - (0 to 32), now 1.8 1.5\nZoomCentre 0.5 0.5 (0 to 1); Zoom is 1\n']);
+    const [{ method, url, headers }] = pi.take();
+    assert.deepEqual([method, url, user({ headers })], ['GET', '/controls?format=text', ['picamctl', 'operator']]);
+    assert.match(readFileSync(path.join(site.folder, 'etc/nginx/generation.conf'), 'utf8'), new RegExp(`"${headers['x-picam-access']}"`));
+    assert.deepEqual(await run('get', 'Brightness'), [0, '0.2\n']);
+    assert.deepEqual(await run('get', '--camera', 'pi', 'ZoomCentre'), [0, '0.5 0.5\n']);
+    assert.deepEqual(await run('get', 'Bright'), [1, 'picamctl: pi has no control Bright; picamctl get lists them\n']);
+    text('');
+    assert.match((await run('get'))[1], /no controls/);
+    pi.take();
+    for (const [words, sent] of [[['Brightness', '-0.2'], { Brightness: -0.2 }], [['AwbEnable', 'false'], { AwbEnable: false }], [['Brightness', 'null'], { Brightness: null }],
+      [['ZoomCentre', '0.25', '1e-1'], { ZoomCentre: [0.25, 0.1] }], [['AwbMode', 'Indoor'], { AwbMode: 'Indoor' }], [['v4l2.power_line_frequency', '50 Hz'], { 'v4l2.power_line_frequency': '50 Hz' }],
+      [['AwbMode', 'a "b" \\c$(id)\'é'], { AwbMode: 'a "b" \\c$(id)\'é' }], [['Gain', '007'], { Gain: '007' }], [['Gain', ''], { Gain: '' }]]) {
+      assert.deepEqual(await run('set', ...words), [0, ''], words.join(' '));
+      const [request] = pi.take();
+      assert.deepEqual([request.method, request.url, JSON.parse(request.body)], ['PATCH', '/controls?format=text', sent]);
+      assert.deepEqual([request.headers['content-type'], request.headers['if-match'], ...user(request)], ['application/json', '*', 'picamctl', 'operator']);
+    }
+    assert.deepEqual(await run('set', '--camera', 'garage', 'Zoom', '2'), [0, '']);
+    assert.equal(garage.take()[0].body, '{"Zoom": 2}');
+    text('{"error": "Brightness is -1 to 1, and no \\"7\\" or C:\\\\x", "name": "Brightness",\n "value": 7}\n', 422);
+    assert.deepEqual(await run('set', 'Brightness', '7'), [1, 'picamctl: Brightness is -1 to 1, and no "7" or C:\\x\n']);
+    text('nothing here\n', 404);
+    assert.deepEqual(await run('get'), [1, 'picamctl: picam-streamd of pi answers 404\n']);
+    for (const args of [['set'], ['set', 'Brightness'], ['set', 'A', '1', 'b'], ['set', 'A', 'b\nc'], ['get', 'a', 'b'], ['get', '--camera'], ['get', '--camera', 'attic'], ['set', '--camera=attic', 'A', '1']]) {
+      const [code, said] = await run(...args);
+      assert.equal(code, 1, args.join(' '));
+      assert.match(said, /^picamctl: .*\n$/, args.join(' '));
+    }
+    garage.close();
+    assert.match((await run('get', '--camera', 'garage'))[1], /picam-streamd of garage does not answer/);
+  });
 });
 
 describe('the daemon', () => {
@@ -496,5 +538,20 @@ describe('the daemon', () => {
     assert.equal((await patch(preset('day'), nobody)).status, 200);
     await site.change(['close']);
     assert.equal((await patch(preset('day'), nobody)).status, 401);
+  });
+
+  test('answers picamctl', async () => {
+    const { controls } = await look();
+    const said = site.picamctl(['get']);
+    for (const name of Object.keys(controls)) assert.match(said.stdout, new RegExp(`^${name.replaceAll('.', '\\.')} `, 'm'));
+    const [name, control] = Object.entries(controls).find(([, { type }]) => type === 'number') ?? [];
+    if (name === undefined) return;
+    site.picamctl(['set', name, `${control.max}`]);
+    assert.equal(Number(site.picamctl(['get', name]).stdout), control.max);
+    const refused = site.picamctl(['set', name, `${control.max + 1}`], { mayFail: true });
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr, new RegExp(`^picamctl: .*${name.replaceAll('.', '\\.')}`));
+    site.picamctl(['set', name, 'null']);
+    assert.equal((await look()).controls[name].set, false);
   });
 });
