@@ -159,6 +159,23 @@ check_permissions() {
     fi
 }
 
+# Where the cameras' controls are kept. The unit makes it when it starts.
+check_state() { # CAMERA
+    local folder about
+    folder=$(as_camera "$1" picam-streamd --instance "$1" --print-config 2>/dev/null | sed -n 's/^state[-_]dir = "\([^"]*\)".*/\1/p') || true
+    folder=${folder:-/var/lib/picam-controls}
+    about=$(stat -L -c '%F %a %U' "$folder" 2>/dev/null || echo missing)
+    if [ "$about" = missing ]; then
+        bad "$1: $folder is not there: what is changed of the controls is forgotten at a restart" "systemctl restart picam@$1.target"
+    elif [ "$about" != "directory 700 picam" ]; then
+        bad "$1: $folder is: $about" "it should be a directory of picam's with mode 700: chown -R picam: $folder; chmod 700 $folder"
+    elif ! setpriv --reuid picam --regid picam --clear-groups test -w "$folder"; then
+        bad "$1: picam cannot write to $folder" "is the disk mounted for reading alone? findmnt -T $folder"
+    else
+        good "$1: $folder"
+    fi
+}
+
 check_nginx() {
     local said connections
     if said=$(nginx_refuses); then
@@ -276,7 +293,7 @@ cmd_check() {
     local camera check
     # A check that fails itself keeps no other from being made.
     for camera in $(camera_names); do
-        for check in settings services sockets camera; do
+        for check in settings services sockets state camera; do
             "check_$check" "$camera" || true
         done
     done
