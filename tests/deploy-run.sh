@@ -43,6 +43,9 @@ interrupt() {
     until_true 20 ended || fail "Ctrl-C did not end it"
     pid=
 }
+# Whether who asks like this may change the controls, as the daemon says it; and what a change is answered.
+may_change() { curl -gs --noproxy '*' "$@" "$where/controls" | tr -d ' \n' | grep -o '"may_change":[a-z]*' || true; }
+change() { code -X PATCH -H 'Content-Type: application/json' -H 'If-Match: *' -d '{}' "$@" "$where/controls"; }
 code() { curl -gs --noproxy '*' -o /dev/null -w '%{http_code}' "$@" || true; }
 
 before=$(folders)
@@ -53,6 +56,12 @@ grep -q "^Only this machine can look" "$work/log" || fail "no word on who can lo
 curl -fs -o "$work/still.jpg" "http://127.0.0.1:$number/pi.jpg" || fail "no still"
 [ "$(head -c2 "$work/still.jpg" | od -An -tx1 | tr -d ' ')" = ffd8 ] || fail "the still is no JPEG"
 curl -fs "http://127.0.0.1:$number/" | grep picam >/dev/null || fail "no page"
+# Who is here may change the controls; what a proxy has passed on is not from here, and a page of another site is not who is here.
+where=http://127.0.0.1:$number
+[ "$(may_change)" = '"may_change":true' ] || fail "nobody may change the controls: $(may_change)"
+[ "$(change)" = 200 ] || fail "a change is answered $(change)"
+[ "$(change -H 'X-Forwarded-For: 192.0.2.1')" = 403 ] || fail "who comes by a proxy may change the controls"
+[ "$(change -H 'Origin: http://evil.example')" = 403 ] || fail "a page of another site may change the controls"
 
 "$top/deploy/run" --port "$number" --camera.source pattern >"$work/second" 2>&1 && fail "a port in use was no error"
 grep -q "in use\|did not start" "$work/second" || { cp "$work/second" "$work/log"; fail "no sentence about the port"; }
@@ -80,10 +89,16 @@ for target in "" pi.jpg stream.mjpg status "?action=snapshot"; do
 done
 [ "$(code -u "picam:$password" "${url}pi.jpg")" = 200 ] || fail "no still with the password"
 [ "$(code -u "picam:$password" "http://127.0.0.1:$number/")" = 200 ] || fail "no page on this machine"
+where=${url%/}
+[ "$(change)" = 401 ] || fail "a change needs no password"
+[ "$(change -u "picam:$password")" = 200 ] || fail "who has the password may not change the controls"
 interrupt
 begin --listen ::
 grep -q "^Whoever reaches this machine can look" "$work/log" || fail "no word on who can look"
 [ "$(code "http://127.0.0.1:$number/pi.jpg")" = 200 ] || fail "no still over IPv4"
+where=http://127.0.0.1:$number
+[ "$(may_change -H 'X-Picam-User: picam' -H 'X-Picam-Role: operator')" = '"may_change":false' ] || fail "whoever looks may change the controls"
+[ "$(change -H 'X-Picam-User: picam' -H 'X-Picam-Role: operator')" = 403 ] || fail "whoever looks may change the controls"
 [ ! -e /proc/net/if_inet6 ] || [ "$(code "http://[::1]:$number/pi.jpg")" = 200 ] || fail "no still over IPv6"
 interrupt
 

@@ -29,10 +29,10 @@ for page in "$folder"/usr/share/man/man*/*.gz; do
 done
 
 picamctl_page=$(LC_ALL=C.UTF-8 man -l "$folder/usr/share/man/man8/picamctl.8.gz")
-for command in passwd user open close http tls hsts name camera ports enable check status; do
+for command in passwd user open close http tls hsts name camera ports get set enable check status; do
     grep -qE "^  (open \| )?$command\b" <(PICAM_SHARE=$folder/usr/share/picam bash "$folder/usr/sbin/picamctl" --help) || fail "picamctl --help lacks $command"
     grep -q "$command" "$folder/usr/share/bash-completion/completions/picamctl" || fail "the completion lacks $command"
-    grep -qE "^ +(open, )?$command\b" <<<"$picamctl_page" || fail "picamctl(8) lacks $command"
+    grep -qE "^ +(open[^,]*, )?$command\b" <<<"$picamctl_page" || fail "picamctl(8) lacks $command"
 done
 complete() { # complete WORD…: what bash offers for the last
     bash -c 'source "$1" && COMP_WORDS=("${@:2}") && COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) && _picamctl && echo "${COMPREPLY[*]}"' \

@@ -85,11 +85,14 @@ describe('the installed package', () => {
     assert.equal(away.length, 2, 'one interruption');
     assert.notEqual(site.mainPid('picam-streamd@pi.service'), before.pid);
     assert.equal(`picam_${machine.sh('dpkg-query -W -f "\\${Version}" picam')}_amd64.deb`, path.basename(today));
-    assert.equal(kept(), before.kept);
+    // All but for the user who may change the controls from now on.
+    assert.equal(kept(), before.kept.replace(/^picam:[^:\n]*$/m, '$&:operator'));
     assert.match(machine.sh('picam-streamd --print-config'), /^fps = 10\b/m);
     await site.stillWorks({ auth: 'anna:a-password-of-hers' });
     assert.deepEqual(await addresses(), before.addresses);
     assert.equal(await site.statusOf('/', { auth: 'anna:a-password-of-mine' }), 401);
+    const mayChange = async (auth) => JSON.parse((await site.ask('/controls', { auth })).body).may_change;
+    assert.deepEqual([await mayChange(site.auth), await mayChange('anna:a-password-of-hers')], [true, false]);
     // A client of the release's that knows nothing of picam.v1.
     const plain = new WebSocket(`wss://127.0.0.1:${site.port}/stream`, { rejectUnauthorized: false, auth: site.auth });
     const [picture] = await new Promise((resolve, reject) => { plain.once('message', (...message) => resolve(message)).once('error', reject); });
