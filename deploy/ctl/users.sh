@@ -117,6 +117,9 @@ cmd_user() {
     valid_user "$name"
     need_root
     if [ "$what" = add ]; then
+        case $name in
+        anyone | picamctl) die "$name is what logs call those who change something without a login" ;;
+        esac
         ! user_known "$name" || die "$name is there already; picamctl passwd $name changes the password"
         read_password
         begin
