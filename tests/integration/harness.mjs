@@ -71,10 +71,12 @@ export class Site {
     const site = new Site();
     site.secure = secure;
     site.env = { ...process.env, ...env };
-    site.flags = ['--camera.source', 'pattern', ...flags];
     site.folder = mkdtempSync(existsSync('/dev/shm') ? '/dev/shm/picam-test.' : '/tmp/picam-test.');
     site.run = path.join(site.folder, 'run');
+    site.state = path.join(site.folder, 'state');
+    site.flags = ['--camera.source', 'pattern', '--state-dir', site.state, ...flags];
     mkdirSync(site.run);
+    mkdirSync(site.state, { mode: 0o700 });
     chmodSync(site.folder, 0o711);
     chmodSync(site.run, 0o755);
     site.port = await freePort();
