@@ -117,7 +117,7 @@ if [ "$(id -u)" -eq 0 ]; then
     export XDG_RUNTIME_DIR=$session
 fi
 
-for flags in "--listen here" "--listen" "--listen 1.2.3" "--stream.fps 900" "--nonsense" "--port 99999" "--camera.source replay" "--runtime-dir /tmp/x" "--state-dir=/tmp/x"; do
+for flags in "--listen here" "--listen" "--listen 1.2.3" "--stream.fps 900" "--nonsense" "--port 99999" "--camera.source replay" "--runtime-dir /tmp/x" "--state_dir=/tmp/x"; do
     # shellcheck disable=SC2086
     "$top/deploy/run" --port "$number" $flags >"$work/log" 2>&1 && fail "$flags was no error"
     [ "$(wc -l <"$work/log")" -le 2 ] || fail "$flags: more than a sentence"

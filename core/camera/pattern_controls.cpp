@@ -178,9 +178,10 @@ ControlProblems PatternControls::problems() const
     return {};
 }
 
-double PatternControls::exposureSeconds() const
+double PatternControls::rateWithin(double fps) const
 {
-    return exposureUs(sensor_.front().values) / 1e6;
+    const auto exposure = manualExposure(infos(), sensor_.front().values);
+    return exposure.count() > 0 ? std::min(fps, 1e6 / static_cast<double>(exposure.count())) : fps;
 }
 
 double PatternControls::light(const ControlValues &values) const

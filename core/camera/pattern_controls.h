@@ -41,8 +41,8 @@ public:
 
     // Of the next frame. `metadata` gets what a camera would report.
     [[nodiscard]] PatternEffects next(CaptureMetadata &metadata);
-    // Of the frame that is exposed now, in s.
-    [[nodiscard]] double exposureSeconds() const;
+    // Frames per second that the exposure lets be, where it is set by hand, and `fps` at most.
+    [[nodiscard]] double rateWithin(double fps) const;
 
 private:
     struct Wanted {

@@ -172,7 +172,7 @@ private:
     // No frame is exposed while the one before still is.
     void keepRate() PICAM_REQUIRES(mutex_)
     {
-        const double rate = std::min(fps_, 1.0 / controls_.exposureSeconds());
+        const double rate = controls_.rateWithin(fps_);
         if (std::exchange(rate_, rate) != rate)
             clock_.setRate(rate);
     }

@@ -114,7 +114,7 @@ for (const name of Object.keys(kBrowsers)) {
 
     test('several cameras: a tile each, which leads to its pages', async () => {
       await site.change(['camera', 'add', 'garage']);
-      const flags = ['--camera.source', 'pattern', '--instance', 'garage', '--runtime-dir', site.run, '--state-dir', site.state];
+      const flags = ['--camera.source', 'pattern', '--instance', 'garage', '--runtime-dir', site.run, '--state_dir', site.state];
       for (const binary of [programs.snapshot, programs.streamd]) {
         children.push(new Child(binary, flags, { env: site.env }));
         await site.ready(children.at(-1));

@@ -74,7 +74,7 @@ export class Site {
     site.folder = mkdtempSync(existsSync('/dev/shm') ? '/dev/shm/picam-test.' : '/tmp/picam-test.');
     site.run = path.join(site.folder, 'run');
     site.state = path.join(site.folder, 'state');
-    site.flags = ['--camera.source', 'pattern', '--state-dir', site.state, ...flags];
+    site.flags = ['--camera.source', 'pattern', '--state_dir', site.state, ...flags];
     mkdirSync(site.run);
     mkdirSync(site.state, { mode: 0o700 });
     chmodSync(site.folder, 0o711);
