@@ -238,11 +238,10 @@ bool isManual(const ControlValue &value)
 
 } // namespace
 
-LibcameraControls::LibcameraControls(const libcamera::Camera &camera, std::vector<Size> outputs,
+LibcameraControls::LibcameraControls(const libcamera::ControlInfoMap &controls, std::vector<Size> outputs,
                                      const Transform &remaining)
     : outputs_(std::move(outputs)), remaining_(remaining)
 {
-    const libcamera::ControlInfoMap &controls = camera.controls();
     for (const auto &[id, info] : controls)
         ids_.emplace(id->name(), id->id());
     addInfos(controls);

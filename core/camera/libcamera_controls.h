@@ -23,8 +23,8 @@ public:
     // The longest exposure that is offered: stream and stills wait for it.
     static constexpr std::chrono::microseconds kMaxExposure{10'000'000};
 
-    // Of a configured camera. `outputs`: sizes of its one or two outputs, before `remaining` turns them.
-    LibcameraControls(const libcamera::Camera &camera, std::vector<Size> outputs, const Transform &remaining);
+    // `controls`: of a configured camera. `outputs`: sizes of its one or two outputs, before `remaining` turns them.
+    LibcameraControls(const libcamera::ControlInfoMap &controls, std::vector<Size> outputs, const Transform &remaining);
 
     // What libcamera sets; without what V4L2 alone has.
     [[nodiscard]] const ControlInfos &infos() const { return infos_; }

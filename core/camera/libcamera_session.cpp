@@ -239,7 +239,7 @@ void LibcameraSession::prepareControls()
     if (still_format_)
         outputs.push_back(still_format_->size);
     const MutexLock lock(mutex_);
-    controls_.emplace(*camera_, std::move(outputs), remaining_);
+    controls_.emplace(camera_->controls(), std::move(outputs), remaining_);
 }
 
 void LibcameraSession::setControls(const ControlsRequest &controls)
