@@ -462,6 +462,8 @@ void LibcameraControls::want(std::uint32_t generation, const ControlValues &want
     if (first)
         restored.insert("AfMode"); // continuous: picam's default, of which the camera knows nothing
     const ControlPlan plan = planControls(infos_, wanted_, restored, told_);
+    // What is not told any more is no problem either.
+    std::erase_if(refused_, [this](const std::string &name) { return !told_.contains(name); });
     if (!plan.modes.empty())
         pushStep(plan.modes, std::nullopt);
     pushStep(plan.values, generation);
@@ -497,14 +499,17 @@ void LibcameraControls::fill(const Step &step, libcamera::ControlList &controls)
         controls.set(id, value);
 }
 
-void LibcameraControls::completed(const Step &step)
+bool LibcameraControls::completed(const Step &step)
 {
-    for (const std::string &name : step.names)
-        refused_.erase(std::remove(refused_.begin(), refused_.end(), name), refused_.end());
+    const auto is_in_step = [&step](const std::string &name) {
+        return std::find(step.names.begin(), step.names.end(), name) != step.names.end();
+    };
+    const bool changed = std::erase_if(refused_, is_in_step) > 0;
     if (!step.values.empty())
         frames_left_ = kSensorDelay;
     if (step.generation)
         reached_ = *step.generation;
+    return changed;
 }
 
 bool LibcameraControls::putBack(Step step)

@@ -49,7 +49,8 @@ public:
     static constexpr int kMaxTries = 8;
     [[nodiscard]] bool putBack(Step step);
     // It has been through the camera; or the camera cancelled or refused it, which is a problem of each of its names.
-    void completed(const Step &step);
+    // True where refusedNames() has changed.
+    bool completed(const Step &step);
     void refused(const Step &step);
     [[nodiscard]] const std::vector<std::string> &refusedNames() const { return refused_; }
 

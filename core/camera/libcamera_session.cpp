@@ -273,8 +273,10 @@ void LibcameraSession::noteStep(std::size_t index, bool cancelled)
     const auto step = std::exchange(slots_[index].step, std::nullopt);
     if (!step)
         return;
-    if (!cancelled)
-        return controls_->completed(*step);
+    if (!cancelled) {
+        problems_changed_ = controls_->completed(*step) || problems_changed_;
+        return;
+    }
     log::warning("the camera {} refuses {}", name_, fmt::join(step->names, ", "));
     controls_->refused(*step);
     problems_changed_ = true;

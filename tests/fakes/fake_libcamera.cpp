@@ -32,6 +32,8 @@ struct Host {
     int busy = 0;
     int silent_starts = 0;
     int silent_configuring = 0;
+    int refused_controls = 0;
+    std::vector<std::string> said;
 };
 
 Host &host()
@@ -159,6 +161,8 @@ class Camera::Private : public Extensible::Private {
 
 public:
     explicit Private(CameraManager::Private *manager) : manager_(manager) {}
+    // Whether the device takes them. In the order of their names, which is none that anybody may count on.
+    [[nodiscard]] bool takeControls(const ControlList &said);
     void completeOldest();
     void cancelAll();
     void touchWhatIsLeft();
@@ -166,7 +170,11 @@ public:
 
     CameraManager::Private *const manager_;
     std::string id_;
-    ControlInfoMap controls_;
+    ControlInfoMap controls_{{{&controls::Brightness, ControlInfo(-1.0F, 1.0F, 0.0F)},
+                              {&controls::AeEnable, ControlInfo(false, true, true)},
+                              {&controls::ExposureTime, ControlInfo(100, 100000, 20000)}},
+                             controls::controls};
+    bool automatic_ = true; // its exposure
     ControlList properties_{controls::controls};
     Stream stream_;
     std::set<Stream *> streams_{&stream_};
@@ -176,6 +184,7 @@ public:
     bool acquired_ = false;
     bool running_ = false;
     std::deque<Request *> queued_;
+    std::set<Request *> refused_; // queued, and to come back cancelled
 };
 
 class CameraManager::Private : public Extensible::Private {
@@ -288,6 +297,8 @@ int Camera::queueRequest(Request *request)
     const std::lock_guard lock(_d()->mutex_);
     if (!_d()->running_)
         return -EACCES;
+    if (!_d()->takeControls(request->controls()))
+        _d()->refused_.insert(request);
     _d()->queued_.push_back(request);
     return 0;
 }
@@ -315,17 +326,37 @@ int Camera::stop()
     return 0;
 }
 
+bool Camera::Private::takeControls(const ControlList &said)
+{
+    if (said.empty())
+        return true;
+    std::map<std::string, ControlValue> values;
+    for (const auto &[number, value] : said)
+        values.emplace(controls::controls.at(number)->name(), value);
+    for (const auto &[name, value] : values) {
+        const std::lock_guard lock(host().mutex);
+        host().said.push_back(name + "=" + value.toString());
+    }
+    if (takeOne(host().refused_controls))
+        return false;
+    if (const auto found = values.find("AeEnable"); found != values.end())
+        automatic_ = found->second.get<bool>();
+    return !values.contains("ExposureTime") || !automatic_;
+}
+
 void Camera::Private::completeOldest()
 {
     Request *request = nullptr;
+    bool cancelled = false;
     {
         const std::lock_guard lock(mutex_);
         if (!running_ || queued_.empty())
             return;
         request = queued_.front();
         queued_.pop_front();
+        cancelled = refused_.erase(request) > 0;
     }
-    request->_d()->complete(takeOne(host().cancelled));
+    request->_d()->complete(cancelled || takeOne(host().cancelled));
     ++completed_requests;
     LIBCAMERA_O_PTR()->requestCompleted.emit(request);
 }
@@ -563,6 +594,19 @@ void cancelRequests(int count)
 {
     const std::lock_guard lock(host().mutex);
     host().cancelled = count;
+}
+
+void refuseControls(int count)
+{
+    const std::lock_guard lock(host().mutex);
+    host().refused_controls = count;
+    host().said.clear();
+}
+
+std::vector<std::string> controlsSaid()
+{
+    const std::lock_guard lock(host().mutex);
+    return host().said;
 }
 
 void refuseAcquiring(int count)

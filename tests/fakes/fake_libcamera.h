@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace picam::testing::fake_libcamera {
 
@@ -21,6 +22,12 @@ void refuseAcquiring(int count);
 // The next so many start() or configure() get no answer from the device (EIO).
 void failStarts(int count);
 void failConfiguring(int count);
+// The cameras have a webcam's controls: Brightness, AeEnable, ExposureTime. As uvcvideo, the driver cancels a request
+// with an exposure time while its automatism is on. The next so many requests with controls are cancelled, too.
+void refuseControls(int count);
+// What requests have said of them, in order: "Brightness=0.5".
+[[nodiscard]] std::vector<std::string> controlsSaid();
+
 // Returns when what was plugged in and out before is known to the manager that runs.
 void settle();
 

@@ -33,6 +33,7 @@ class Sink : public FrameSink {
 public:
     void onFrame(std::shared_ptr<Frame> frame) override { frames.put(std::move(frame)); }
     void onCameraAdded() override { added.put(true); }
+    void onControlProblems(ControlProblems said) override { problems.put(std::move(said)); }
     void onSourceError(Error error) override { errors.put(std::move(error)); }
 
     template <class T>
@@ -45,6 +46,7 @@ public:
 
     NewestSlot<std::shared_ptr<Frame>> frames;
     NewestSlot<bool> added;
+    NewestSlot<ControlProblems> problems;
     NewestSlot<Error> errors;
 };
 
@@ -57,6 +59,25 @@ protected:
         EXPECT_EQ(fake::managers(), 0);
     }
     Expected<SourceInfo> start() { return source_->start(anySize(), sink_); }
+    // Until frames come for which the generation is in force.
+    bool comesInForce(std::uint32_t generation)
+    {
+        for (int i = 0; i < 1000; ++i) {
+            const auto frame = Sink::next(sink_.frames);
+            if (!frame)
+                return false;
+            if ((*frame)->metadata().controls_generation == generation)
+                return true;
+        }
+        return false;
+    }
+    static ControlsRequest wanted(std::uint32_t generation, ControlValues values)
+    {
+        ControlsRequest request;
+        request.generation = generation;
+        request.cameras[kWebcam].values = std::move(values);
+        return request;
+    }
 
     TempDir dir_;
     const std::shared_ptr<const CameraClaim> claim_ =
@@ -202,6 +223,53 @@ TEST_F(LibcameraSourceTest, RefusedAndCancelledRequestsLoseNoBuffer)
     }
     for (int i = 0; i < 20; ++i)
         ASSERT_TRUE(Sink::next(sink_.frames)) << i;
+}
+
+TEST_F(LibcameraSourceTest, ControlsAreSetAtTheStartAndWhileItIsOpen)
+{
+    fake::plugIn(kWebcam);
+    fake::refuseControls(0);
+    SourceRequest request = anySize();
+    request.controls = wanted(7, {{"Brightness", 0.5}});
+    const auto info = source_->start(request, sink_);
+    ASSERT_TRUE(info);
+    EXPECT_EQ(info->id, kWebcam);
+    EXPECT_NE(findControl(info->controls, "Brightness"), nullptr);
+    ASSERT_TRUE(comesInForce(7));
+    source_->setControls(
+        wanted(8, {{"ExposureTimeMode", std::string("Manual")}, {"ExposureTime", std::int64_t{5000}}}));
+    ASSERT_TRUE(comesInForce(8));
+    // The default goes to the device, which would keep the old value; the automatism ends before the value comes.
+    EXPECT_EQ(fake::controlsSaid(), (std::vector<std::string>{"Brightness=0.500000", "AeEnable=false",
+                                                              "Brightness=0.000000", "ExposureTime=5000"}));
+    const auto problems = Sink::next(sink_.problems);
+    EXPECT_TRUE(problems && problems->empty());
+}
+
+TEST_F(LibcameraSourceTest, AControlThatTheDriverRefusesIsAProblemAndNoHang)
+{
+    fake::plugIn(kWebcam);
+    ASSERT_TRUE(start());
+    ASSERT_TRUE(Sink::next(sink_.frames));
+    sink_.problems.clear();
+    for (std::uint32_t generation = 1; generation <= 20; ++generation) {
+        fake::refuseControls(1);
+        source_->setControls(wanted(generation, {{"Brightness", generation / 100.0}}));
+        ASSERT_TRUE(comesInForce(generation)) << "what is refused is not waited for";
+        auto problems = Sink::next(sink_.problems);
+        while (problems && problems->empty())
+            problems = Sink::next(sink_.problems);
+        ASSERT_TRUE(problems);
+        EXPECT_TRUE(problems->contains("Brightness"));
+    }
+    std::optional<Error> error;
+    EXPECT_EQ(sink_.errors.take(error, steady_clock::now()), NewestSlot<Error>::Wake::kTimeout);
+    source_->setControls(wanted(21, {{"Brightness", -0.5}}));
+    ASSERT_TRUE(comesInForce(21));
+    auto problems = Sink::next(sink_.problems);
+    while (problems && !problems->empty())
+        problems = Sink::next(sink_.problems);
+    EXPECT_TRUE(problems) << "it is none any more";
 }
 
 // In the middle of whatever it is doing: frames are held, recycled, requests under way; and it is closed because of
