@@ -184,6 +184,23 @@ TEST_F(StillCaptureTest, APictureIsAsNewAsAsked)
     EXPECT_GE((*picture)->captured, since);
 }
 
+TEST_F(StillCaptureTest, APictureFromBeforeAChangeOfTheControlsServesNobodyAfterIt)
+{
+    auto first = ask();
+    ASSERT_TRUE(fake_.waitOpen(true));
+    feed(first);
+    ASSERT_TRUE(first.get());
+    for (std::uint32_t generation = 1; generation <= 20; ++generation) {
+        controls_.generation = generation;
+        store_->requests().setControlsGeneration(generation);
+        auto second = ask(); // however old: the picture of before is
+        feed(second);
+        const auto picture = second.get();
+        ASSERT_TRUE(picture);
+        EXPECT_EQ((*picture)->controls_generation, generation);
+    }
+}
+
 TEST_F(StillCaptureTest, ClosesAfterTheLinger)
 {
     settings_.snapshot.linger = 20ms;
@@ -333,6 +350,7 @@ protected:
     }
     // What another process, which has the camera, publishes.
     enum class As { kCapture, kStream, kStreamThatOffersStills, kStillBeside };
+    std::uint32_t controls_generation_ = 0;
     void publish(std::chrono::milliseconds age, As as, bool converged = true)
     {
         Picture picture;
@@ -341,6 +359,7 @@ protected:
         picture.captured = steady_clock::now() - age;
         picture.captured_wall = wallTimeOf(picture.captured);
         picture.converged = converged;
+        picture.controls_generation = controls_generation_;
         StoreTag tag;
         tag.stream = as != As::kCapture;
         tag.still_offered = as == As::kStreamThatOffersStills;
@@ -394,6 +413,33 @@ TEST_F(StillsTest, AnOldFrameOfTheStreamIsNotServedAsNew)
     ASSERT_FALSE(still);
     EXPECT_EQ(still.error().kind, ErrorKind::kTimeout);
     EXPECT_NE(still.error().message.find("picam-other"), std::string::npos);
+}
+
+// Whoever made it, and however new it is.
+TEST_F(StillsTest, PicturesFromBeforeAChangeOfTheControlsAreNotServed)
+{
+    settings_.snapshot.deadline = 50ms;
+    stills_.emplace(settings_, **store_, store_->requests(), *capture_);
+    store_->requests().setControlsGeneration(2);
+    for (const As as : {As::kCapture, As::kStream, As::kStillBeside}) {
+        controls_generation_ = 2;
+        publish(0ms, as == As::kStillBeside ? As::kStreamThatOffersStills : as);
+        controls_generation_ = 1;
+        publish(0ms, as);
+        if (as == As::kStillBeside) { // the stream's own is new enough, but it has another size
+            controls_generation_ = 2;
+            publish(0ms, As::kStreamThatOffersStills);
+        }
+        const auto still = stills_->get();
+        EXPECT_TRUE(!still || still->picture->controls_generation == 2);
+        EXPECT_TRUE(as == As::kStillBeside || !still);
+    }
+    controls_generation_ = 2;
+    publish(0ms, As::kStream);
+    EXPECT_TRUE(stills_->get());
+    controls_generation_ = 3; // already, while this process has not heard of the change
+    publish(0ms, As::kStream);
+    EXPECT_TRUE(stills_->get());
 }
 
 TEST_F(StillsTest, AStreamThatHasNotConvergedIsWaitedFor)

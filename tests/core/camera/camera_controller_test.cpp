@@ -1,9 +1,11 @@
 #include "core/camera/camera_controller.h"
 
+#include "core/camera/pattern_controls.h"
 #include "tests/fakes/fake_source.h"
 #include "tests/fakes/temp_dir.h"
 
 #include <condition_variable>
+#include <fstream>
 #include <gtest/gtest.h>
 #include <thread>
 #include <vector>
@@ -24,6 +26,7 @@ public:
     void onCameraOpened(const SourceInfo &info) override { note("opened " + info.name); }
     void onCameraClosing() override { note("closing"); }
     void onCameraUnavailable(const Error &why) override { note("unavailable: " + why.message); }
+    void onFrameRateChanged() override { note("another rate"); }
     void onStillRequested() override { note("still requested"); }
     void onCameraStopped() override { note("stopped"); }
     void note(const std::string &what)
@@ -112,6 +115,42 @@ protected:
         return false;
     }
 
+    // What is wanted of the camera, from now on.
+    void wantControls(std::uint32_t generation, ControlValues values)
+    {
+        {
+            const MutexLock lock(wanted_mutex_);
+            wanted_.generation = generation;
+            wanted_.cameras["fake"].values = std::move(values);
+        }
+        requests_.setControlsGeneration(generation);
+    }
+    // Restarts the controller as one that loads them.
+    void startWithControls()
+    {
+        options_.load_controls = [this] {
+            const MutexLock lock(wanted_mutex_);
+            return wanted_;
+        };
+        options_.trial_path = dir_.file("trial");
+        camera_.controls = PatternControls::infos();
+        start();
+    }
+    // Frames until one has these controls in force.
+    [[nodiscard]] SharedFrame frameWith(std::uint32_t generation)
+    {
+        const auto deadline = steady_clock::now() + kDeadline;
+        while (steady_clock::now() < deadline) {
+            camera_.emit();
+            auto taken = frames_->take(steady_clock::now() + 100ms);
+            if (taken && taken->frame->metadata().controls_generation == generation)
+                return taken->frame;
+        }
+        return nullptr;
+    }
+
+    Mutex wanted_mutex_;
+    ControlsRequest wanted_ PICAM_GUARDED_BY(wanted_mutex_);
     TempDir dir_;
     FakeCamera camera_;
     Observer observer_;
@@ -384,6 +423,102 @@ TEST_F(CameraControllerTest, TheRateReachesTheSource)
     while (camera_.rate() != 5.0 && steady_clock::now() < deadline)
         std::this_thread::yield();
     EXPECT_EQ(camera_.rate(), 5.0);
+}
+
+TEST_F(CameraControllerTest, ControlsAreThereAtTheOpeningAndWhenTheyChange)
+{
+    startWithControls();
+    wantControls(3, {{"Brightness", 0.5}});
+    demandAndOpen();
+    EXPECT_EQ(camera_.controlsRequest().generation, 3U);
+    EXPECT_EQ(camera_.controlsRequest().wantedOf("fake").at("Brightness"), ControlValue(0.5));
+    ASSERT_TRUE(frameWith(3));
+    wantControls(4, {{"Brightness", 0.75}});
+    ASSERT_TRUE(frameWith(4));
+    EXPECT_EQ(camera_.controlsRequest().wantedOf("fake").at("Brightness"), ControlValue(0.75));
+    EXPECT_EQ(controller_->controlsInForce().generation, 4U);
+    EXPECT_EQ(camera_.starts(), 1);
+}
+
+// What the file says may be newer than what was announced, after a reboot, and older, when it was lost.
+TEST_F(CameraControllerTest, FramesAreNeverOfAnOlderGenerationThanWasAnnounced)
+{
+    startWithControls();
+    {
+        const MutexLock lock(wanted_mutex_);
+        wanted_.generation = 17;
+    }
+    demandAndOpen();
+    ASSERT_TRUE(frameWith(17));
+    requests_.setControlsGeneration(20);
+    ASSERT_TRUE(frameWith(20));
+}
+
+TEST_F(CameraControllerTest, AfterAChangeTheCameraConvergesAnew)
+{
+    options_.convergence_timeout = 1min;
+    startWithControls();
+    demandAndOpen();
+    for (int i = 0; i < Convergence::kFramesInARow; ++i)
+        camera_.emit();
+    EXPECT_TRUE(controller_->converged());
+    wantControls(1, {{"ExposureValue", 1.0}});
+    const auto first = frameWith(1);
+    ASSERT_TRUE(first);
+    EXPECT_FALSE(first->converged());
+}
+
+TEST_F(CameraControllerTest, ALongExposureIsASlowRateThatIsSaidAtOnce)
+{
+    startWithControls();
+    demandAndOpen();
+    EXPECT_EQ(controller_->frameRate(), 30.0);
+    wantControls(1, {{"ExposureTimeMode", std::string("Manual")}, {"ExposureTime", std::int64_t{2'000'000}}});
+    ASSERT_TRUE(observer_.heard("another rate"));
+    EXPECT_EQ(controller_->frameRate(), 0.5);
+    wantControls(2, {});
+    ASSERT_TRUE(observer_.heard("another rate", 2));
+    EXPECT_EQ(controller_->frameRate(), 30.0);
+}
+
+TEST_F(CameraControllerTest, AfterAnEndDuringATrialItOpensOnceWithDefaults)
+{
+    std::ofstream(dir_.file("trial")) << 7;
+    startWithControls();
+    wantControls(7, {{"Brightness", 0.5}});
+    demandAndOpen();
+    EXPECT_TRUE(camera_.controlsRequest().cameras.empty());
+    EXPECT_TRUE(controller_->controlsInForce().held_back);
+    ASSERT_TRUE(frameWith(7)) << "stills are not held up";
+    frames_->setDemand(std::nullopt);
+    ASSERT_TRUE(camera_.waitOpen(false));
+    demandAndOpen();
+    EXPECT_FALSE(camera_.controlsRequest().cameras.empty());
+    EXPECT_FALSE(controller_->controlsInForce().held_back);
+}
+
+TEST_F(CameraControllerTest, WhatSomebodyChangesAfterwardsIsTriedAtOnce)
+{
+    std::ofstream(dir_.file("trial")) << 7;
+    startWithControls();
+    wantControls(7, {{"Brightness", 0.5}});
+    demandAndOpen();
+    wantControls(8, {{"Brightness", 0.25}});
+    ASSERT_TRUE(frameWith(8));
+    EXPECT_FALSE(camera_.controlsRequest().cameras.empty());
+    EXPECT_FALSE(controller_->controlsInForce().held_back);
+}
+
+TEST_F(CameraControllerTest, ATrialLastsUntilTheCameraIsClosedInGoodOrder)
+{
+    startWithControls();
+    wantControls(7, {{"Brightness", 0.5}});
+    demandAndOpen();
+    EXPECT_TRUE(std::ifstream(dir_.file("trial")).good());
+    frames_->setDemand(std::nullopt);
+    ASSERT_TRUE(observer_.heard("closing"));
+    controller_->stop();
+    EXPECT_FALSE(std::ifstream(dir_.file("trial")).good());
 }
 
 } // namespace

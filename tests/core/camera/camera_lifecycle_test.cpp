@@ -326,6 +326,20 @@ TEST(CameraLifecycle, ASlowRateIsNoStall)
     EXPECT_EQ(camera.next().action, Action::kClose);
 }
 
+// Three of them: those that were begun before it was set take as long.
+TEST(CameraLifecycle, ALongExposureSetByHandIsNoStall)
+{
+    Lifecycle camera(kStreams);
+    camera.demand(true);
+    camera.open();
+    camera.frame();
+    camera.in.exposure = 10s;
+    camera.now += 29s;
+    EXPECT_EQ(camera.next().action, Action::kWait);
+    camera.in.exposure = 0s;
+    EXPECT_EQ(camera.next().action, Action::kClose) << "it is short again, and nothing comes";
+}
+
 TEST(CameraLifecycle, StallsInARowAreReportedAndAtLastGivenUp)
 {
     for (const CameraPolicy &policy : {kStreams, kStills}) {

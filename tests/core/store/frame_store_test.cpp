@@ -413,5 +413,27 @@ TEST(FrameStore, NoTornPictureAtFullSpeed)
     EXPECT_GT(whole, reads_each);
 }
 
+TEST(FrameStore, KeepsTheGenerationOfTheControls)
+{
+    const TempDir dir;
+    OpenStore store(dir.file("s"));
+    EXPECT_EQ(store.requests().controlsGeneration(), 0U);
+    store.requests().setControlsGeneration(7);
+    Picture picture = numbered(1);
+    picture.controls_generation = 7;
+    ASSERT_TRUE(store->publish(picture, {}));
+    EXPECT_EQ((*store->newest())->picture->controls_generation, 7U);
+    EXPECT_EQ(store.requests().controlsGeneration(), 7U) << "it outlives the making of the table";
+}
+
+TEST(FrameStore, GenerationsMayWrap)
+{
+    EXPECT_TRUE(isBeforeControls(1, 2));
+    EXPECT_FALSE(isBeforeControls(2, 2));
+    EXPECT_FALSE(isBeforeControls(3, 2));
+    EXPECT_TRUE(isBeforeControls(UINT32_MAX, 1));
+    EXPECT_FALSE(isBeforeControls(1, UINT32_MAX));
+}
+
 } // namespace
 } // namespace picam
