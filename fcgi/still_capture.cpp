@@ -24,6 +24,7 @@ CameraController::Options cameraOptions(const Settings &settings, std::function<
     options.name = "picam-snapshot";
     options.load_controls = std::move(load_controls);
     options.trial_path = settings.path(".snapshot.trial");
+    options.description_path = settings.descriptionPath();
     options.request = stillRequest(settings);
     options.policy.yields = true;
     options.stall_timeout = settings.camera.stall;

@@ -71,6 +71,7 @@ struct Settings {
     [[nodiscard]] std::string path(const char *suffix) const { return runtime_dir + "/" + instance + suffix; }
     [[nodiscard]] std::string lockPath() const { return path(".lock"); }
     [[nodiscard]] std::string storePath() const { return path(".frames"); }
+    [[nodiscard]] std::string descriptionPath() const { return path(".described"); } // of the camera and its controls
     [[nodiscard]] std::string streamSocketPath() const { return path(".stream.sock"); }     // WebSocket
     [[nodiscard]] std::string httpSocketPath() const { return path(".http.sock"); }         // multipart, status
     [[nodiscard]] std::string snapshotSocketPath() const { return path(".snapshot.sock"); } // FastCGI

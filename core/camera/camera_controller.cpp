@@ -2,6 +2,7 @@
 
 #include "core/base/log.h"
 #include "core/controls/control_rules.h"
+#include "core/controls/controls_description.h"
 
 #include <cstdlib>
 #include <exception>
@@ -259,6 +260,7 @@ void CameraController::open()
     }
     const SourceInfo &info = session_->info;
     promised_rate_ = info.fps;
+    describe(info);
     expectExposure(session_->controls);
     log::info("camera {} opened by {}, {}{}", info.name, options_.name,
               info.remaining.apply(info.format.size).toString(),
@@ -334,6 +336,14 @@ void CameraController::closeSource()
     requests_.signal(Word::kEvent);
     // What frames and encoders took lies in the allocator's hands; idle, we are as small as at the start.
     ::malloc_trim(0);
+}
+
+void CameraController::describe(const SourceInfo &info) const
+{
+    if (options_.description_path.empty())
+        return;
+    if (auto done = writeControlsDescription(options_.description_path, {info.id, info.name, info.controls}); !done)
+        log::warning("the controls of a camera that is closed are not known: {}", done.error().message);
 }
 
 ControlsRequest CameraController::loadControls()

@@ -65,7 +65,8 @@ public:
         // What is wanted of the controls now; called at each opening and when the requests' generation has changed, by
         // the controller's thread. Empty: nothing ever is.
         std::function<ControlsRequest()> load_controls;
-        std::string trial_path; // ControlsTrial's
+        std::string trial_path;       // ControlsTrial's
+        std::string description_path; // where it is said which controls the camera has; empty: nowhere
         Milliseconds stall_timeout{3000};
         Milliseconds convergence_timeout{3000};
         std::chrono::milliseconds driver_timeout = kDriverTimeout;
@@ -137,6 +138,7 @@ private:
     void closeSource();
     void dropWaitingSource();
     void watchRequests();
+    void describe(const SourceInfo &info) const;
     [[nodiscard]] ControlsRequest loadControls();
     [[nodiscard]] ControlsRequest tryControls(ControlsRequest controls) PICAM_EXCLUDES(mutex_);
     void applyControls();

@@ -138,7 +138,8 @@ cmd_camera() {
             systemctl --quiet disable --now "picam@$name.target"
             systemctl stop "picam-streamd@$name.service" "picam-snapshot@$name.socket" "picam-snapshot@$name.service"
         fi
-        rm -f "/run/picam/$name".{lock,frames,camera,snapshot.sock} # systemd leaves its socket there
+        rm -f "/run/picam/$name".{lock,frames,camera,controls,described,snapshot.sock} # systemd leaves its socket there
+        rm -f "/var/lib/picam-controls/$name.json"
         ;;
     *) die "camera add NAME [PORT], camera del NAME, camera title NAME TEXT or camera list" ;;
     esac

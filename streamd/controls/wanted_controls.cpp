@@ -3,6 +3,7 @@
 #include "core/base/log.h"
 #include "core/controls/control_rules.h"
 #include "core/controls/control_value.h"
+#include "core/controls/controls_description.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -74,14 +75,26 @@ std::string ControlsChange::text() const
 
 WantedControls::WantedControls(const Settings &settings, const ControlsFiles &files, const CameraRequests &requests,
                                const ControlsCamera &camera)
-    : defaults_(settings.camera.controls), files_(files), requests_(requests), camera_(camera), keeper_(files),
-      document_(files.load())
+    : defaults_(settings.camera.controls), description_path_(settings.descriptionPath()), files_(files),
+      requests_(requests), camera_(camera), keeper_(files), document_(files.load())
 {
     // Pictures of before a restart may still be there, whatever became of the file.
     if (isBeforeControls(document_.generation, requests_.controlsGeneration()))
         document_.generation = requests_.controlsGeneration();
     else if (document_.generation != requests_.controlsGeneration())
         requests_.setControlsGeneration(document_.generation);
+}
+
+// The one that is open; else the one that was open last, in whichever program.
+std::optional<ControlsCamera::Opened> WantedControls::camera() const
+{
+    auto opened = camera_.openedCamera();
+    if (opened && opened->open)
+        return opened;
+    if (auto described = readControlsDescription(description_path_))
+        return ControlsCamera::Opened{
+            std::move(described->id), std::move(described->name), std::move(described->controls), false, {}};
+    return opened;
 }
 
 CameraControls &WantedControls::current(const std::optional<ControlsCamera::Opened> &camera)
@@ -101,7 +114,7 @@ CameraControls &WantedControls::current(const std::optional<ControlsCamera::Open
 WantedControls::View WantedControls::view()
 {
     View view;
-    view.camera = camera_.openedCamera();
+    view.camera = camera();
     view.set = current(view.camera);
     view.wanted = view.set.values;
     view.wanted.insert(defaults_.begin(), defaults_.end());
@@ -112,7 +125,7 @@ WantedControls::View WantedControls::view()
 
 std::string WantedControls::etag()
 {
-    const CameraControls &set = current(camera_.openedCamera());
+    const CameraControls &set = current(camera());
     std::string text = document_.camera + controlListText(set.values);
     for (const auto &[name, values] : set.presets)
         text += "\n" + name + "\n" + controlListText(values);
@@ -169,28 +182,28 @@ Refusal WantedControls::apply(const ControlsChange &change, const ControlInfos *
 
 Refusal WantedControls::change(const ControlsChange &change, const std::string &who)
 {
-    const auto camera = camera_.openedCamera();
-    CameraControls set = current(camera);
-    if (auto refusal = apply(change, camera ? &camera->infos : nullptr, set))
+    const auto opened = camera();
+    CameraControls set = current(opened);
+    if (auto refusal = apply(change, opened ? &opened->infos : nullptr, set))
         return refusal;
-    return commit(camera, std::move(set), who, change.text());
+    return commit(opened, std::move(set), who, change.text());
 }
 
 Refusal WantedControls::reset(const std::string &who)
 {
-    const auto camera = camera_.openedCamera();
-    CameraControls set = current(camera);
+    const auto opened = camera();
+    CameraControls set = current(opened);
     const ControlValues former = set.values;
     for (const auto &[name, value] : former)
         restore(set, name);
-    return commit(camera, std::move(set), who, "all to their defaults");
+    return commit(opened, std::move(set), who, "all to their defaults");
 }
 
 Refusal WantedControls::focus(std::optional<std::pair<double, double>> place, const std::string &who)
 {
-    const auto camera = camera_.openedCamera();
+    const auto opened = camera();
     const ControlInfos none;
-    const ControlInfos &infos = camera ? camera->infos : none;
+    const ControlInfos &infos = opened ? opened->infos : none;
     const ControlInfo *mode = findControl(infos, "AfMode");
     const ControlValue automatic = std::string("Auto");
     if (mode == nullptr || !checkControl(*mode, automatic))
@@ -202,11 +215,11 @@ Refusal WantedControls::focus(std::optional<std::pair<double, double>> place, co
         change.controls["AfMetering"] = std::string("Windows");
         change.controls["AfWindows"] = std::vector<double>{start(place->first), start(place->second), kWindow, kWindow};
     }
-    CameraControls set = current(camera);
+    CameraControls set = current(opened);
     if (auto refusal = apply(change, &infos, set))
         return refusal;
     ++set.focus;
-    return commit(camera, std::move(set), who,
+    return commit(opened, std::move(set), who,
                   place ? fmt::format("focus at {:.2f} {:.2f}", place->first, place->second) : "focus");
 }
 

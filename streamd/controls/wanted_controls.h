@@ -42,7 +42,7 @@ public:
     WantedControls(const Settings &settings, const ControlsFiles &files, const CameraRequests &requests,
                    const ControlsCamera &camera);
 
-    // What it is about: the camera that is open, or was last.
+    // What it is about: the camera that is open, or was last, for whichever program.
     struct View {
         std::optional<ControlsCamera::Opened> camera;
         CameraControls set;   // by people
@@ -62,6 +62,7 @@ public:
                                                        const std::string &who);
 
 private:
+    [[nodiscard]] std::optional<ControlsCamera::Opened> camera() const;
     [[nodiscard]] CameraControls &current(const std::optional<ControlsCamera::Opened> &camera);
     [[nodiscard]] std::optional<ControlsRefusal> apply(const ControlsChange &change, const ControlInfos *infos,
                                                        CameraControls &set) const;
@@ -70,6 +71,7 @@ private:
                                                         const std::string &what);
 
     const ControlValues defaults_;
+    const std::string description_path_;
     const ControlsFiles &files_;
     const CameraRequests &requests_;
     const ControlsCamera &camera_;

@@ -32,6 +32,7 @@ CameraController::Options cameraOptions(const Settings &settings, std::function<
     options.name = "picam-streamd";
     options.load_controls = std::move(load_controls);
     options.trial_path = settings.path(".stream.trial");
+    options.description_path = settings.descriptionPath();
     options.request = streamRequest(settings);
     options.policy.waits_for_lock = true;
     options.policy.retries = true;
