@@ -153,8 +153,8 @@ void StillCapture::useCamera()
     auto last_request = Clock::now();
     bool slow = false;
     while (true) {
-        MonotonicTime since;
-        switch (waitForRequest(last_request, slow, since)) {
+        Request oldest;
+        switch (waitForRequest(last_request, slow, oldest)) {
         case Next::kRelease:
             return;
         case Next::kSlowDown:
@@ -164,15 +164,15 @@ void StillCapture::useCamera()
         case Next::kTake:
             if (std::exchange(slow, false))
                 camera_.setFrameRate(settings_.stream.fps);
-            takePicture(since);
+            takePicture(oldest);
             last_request = Clock::now();
             break;
         }
     }
 }
 
-// `since`: of the oldest request, for kTake.
-StillCapture::Next StillCapture::waitForRequest(MonotonicTime last_request, bool slow, MonotonicTime &since)
+// `oldest`: what is not too old for the request that minds least, for kTake.
+StillCapture::Next StillCapture::waitForRequest(MonotonicTime last_request, bool slow, Request &oldest)
 {
     const auto linger_ends = last_request + settings_.snapshot.linger;
     const auto until = slow ? linger_ends : std::min(linger_ends, last_request + kIdleAfter);
@@ -183,22 +183,27 @@ StillCapture::Next StillCapture::waitForRequest(MonotonicTime last_request, bool
         return Next::kRelease;
     if (requests_.empty() && !remote_request_)
         return Clock::now() >= linger_ends ? Next::kRelease : Next::kSlowDown;
-    since = remote_request_ ? Clock::now() - interval() : MonotonicTime::max();
-    for (const Request *request : requests_)
-        since = std::min(since, request->since);
+    oldest.since = remote_request_ ? Clock::now() - interval() : MonotonicTime::max();
+    oldest.controls_generation = camera_requests_.controlsGeneration();
+    for (const Request *request : requests_) {
+        oldest.since = std::min(oldest.since, request->since);
+        if (isBeforeControls(request->controls_generation, oldest.controls_generation))
+            oldest.controls_generation = request->controls_generation;
+    }
     remote_request_ = false;
     return Next::kTake;
 }
 
 // Takes frames until one serves, and answers with it; or until it is interrupted.
-void StillCapture::takePicture(MonotonicTime since)
+void StillCapture::takePicture(const Request &oldest)
 {
     while (true) {
         auto taken = frames_->take(MonotonicTime::max());
         if (!taken)
             return; // the reason lies in unavailable_ or stopping_
-        if (!taken->frame->converged() || taken->frame->captured() < since ||
-            isBeforeControls(taken->frame->metadata().controls_generation, camera_requests_.controlsGeneration()))
+        // What is wanted since then would be a frame that never comes, while a control is moved all the time.
+        if (!taken->frame->converged() || taken->frame->captured() < oldest.since ||
+            isBeforeControls(taken->frame->metadata().controls_generation, oldest.controls_generation))
             continue;
         EncodeOptions options;
         options.quality = settings_.snapshot.quality;

@@ -31,8 +31,8 @@ public:
     void stop();
 
     // Waits for a picture captured at `since` or later, with exposure and white balance converged, and with the
-    // controls in force that are wanted now. Errors: kInterrupted when another process holds the camera lock (its
-    // pictures are in the store), kTimeout, or why the camera gave nothing.
+    // controls in force that are wanted at the call, or later ones. Errors: kInterrupted when another process holds the
+    // camera lock (its pictures are in the store), kTimeout, or why the camera gave nothing.
     [[nodiscard]] Expected<PicturePtr> capture(MonotonicTime since, MonotonicTime deadline);
 
     // The time between two frames at the full rate: how old a picture "of now" may be.
@@ -50,9 +50,8 @@ private:
 
     void run();
     void useCamera();
-    [[nodiscard]] Next waitForRequest(MonotonicTime last_request, bool slow, MonotonicTime &since)
-        PICAM_EXCLUDES(mutex_);
-    void takePicture(MonotonicTime since);
+    [[nodiscard]] Next waitForRequest(MonotonicTime last_request, bool slow, Request &oldest) PICAM_EXCLUDES(mutex_);
+    void takePicture(const Request &oldest);
     [[nodiscard]] static bool answers(const Picture &picture, const Request &request);
     void answer(const Expected<PicturePtr> &result) PICAM_EXCLUDES(mutex_);
 

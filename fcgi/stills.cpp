@@ -26,7 +26,7 @@ MonotonicTime nextIsDue(const StoredPicture &entry)
 } // namespace
 
 // kTimeout: there is no picture that is new enough, yet.
-Expected<Still> Stills::fromStore(MonotonicTime asked) const
+Expected<Still> Stills::fromStore(const Asked &asked) const
 {
     const auto entry = store_.newestEntry();
     // A damaged store is the next writer's to rebuild; until then it holds nothing.
@@ -34,30 +34,29 @@ Expected<Still> Stills::fromStore(MonotonicTime asked) const
         return fail(ErrorKind::kTimeout, "no picture in the frame store");
     const Picture &known = *(*entry)->picture;
     const StoreTag &tag = (*entry)->tag;
-    // What was taken with other controls than are wanted now is an old picture, however new it is.
-    const std::uint32_t controls = requests_.controlsGeneration();
-    const bool before_controls = isBeforeControls(known.controls_generation, controls);
+    // What was taken with other controls than were wanted is an old picture, however new it is.
+    const bool before_controls = isBeforeControls(known.controls_generation, asked.controls_generation);
     const auto timeout = std::min<Clock::duration>(kStillOutputTimeout, settings_.snapshot.deadline / 2);
     const auto interval = std::min<Clock::duration>(tag.interval, kMaxStreamInterval);
-    if (tag.stream && tag.still_offered && Clock::now() - asked < timeout) {
+    if (tag.stream && tag.still_offered && Clock::now() - asked.at < timeout) {
         const auto still = store_.newestEntry(FrameStore::Kind::kStillSize);
-        if (!still || !*still || (*still)->picture->captured + interval < asked ||
-            isBeforeControls((*still)->picture->controls_generation, controls))
+        if (!still || !*still || (*still)->picture->captured + interval < asked.at ||
+            isBeforeControls((*still)->picture->controls_generation, asked.controls_generation))
             return fail(ErrorKind::kTimeout, "the still beside the stream is not ready");
         return copied(FrameStore::Kind::kStillSize, *(*still)->picture, StillOrigin::kStream);
     }
     if (before_controls)
         return fail(ErrorKind::kTimeout, "the picture in the frame store is from before a change of the controls");
     if (tag.stream) {
-        const bool fresh = known.captured + interval >= asked;
-        const bool converged = known.converged || Clock::now() - asked >= settings_.snapshot.settle;
+        const bool fresh = known.captured + interval >= asked.at;
+        const bool converged = known.converged || Clock::now() - asked.at >= settings_.snapshot.settle;
         if (!fresh || !converged)
             return fail(ErrorKind::kTimeout, "the stream's picture is not ready");
         return copied(FrameStore::Kind::kSequence, known, StillOrigin::kStream);
     }
-    if (known.captured + capture_.interval() >= asked)
+    if (known.captured + capture_.interval() >= asked.at)
         return copied(FrameStore::Kind::kSequence, known, StillOrigin::kCapture);
-    if (known.captured + settings_.snapshot.max_age >= asked)
+    if (known.captured + settings_.snapshot.max_age >= asked.at)
         return copied(FrameStore::Kind::kSequence, known, StillOrigin::kCache);
     return fail(ErrorKind::kTimeout, "the picture in the frame store is too old");
 }
@@ -81,9 +80,9 @@ Expected<Still> Stills::copied(FrameStore::Kind kind, const Picture &known, Stil
 }
 
 // While the stream runs this costs one copy, and no look at the lock. Empty: it does not run, or runs no more.
-std::optional<Still> Stills::fromStream(MonotonicTime asked, MonotonicTime deadline) const
+std::optional<Still> Stills::fromStream(const Asked &asked, MonotonicTime deadline) const
 {
-    auto request_at = asked;
+    auto request_at = asked.at;
     std::optional<std::pair<std::uint64_t, MonotonicTime>> last;
     while (Clock::now() < deadline) {
         const std::uint32_t event = requests_.value(CameraRequests::Word::kEvent);
@@ -110,15 +109,15 @@ std::optional<Still> Stills::fromStream(MonotonicTime asked, MonotonicTime deadl
 
 Expected<Still> Stills::get() const
 {
-    const auto asked = Clock::now();
-    const auto deadline = asked + settings_.snapshot.deadline;
+    const Asked asked{Clock::now(), requests_.controlsGeneration()};
+    const auto deadline = asked.at + settings_.snapshot.deadline;
     if (auto still = fromStream(asked, deadline))
         return *still;
     bool elsewhere = false; // another process has the camera
-    auto request_at = asked;
+    auto request_at = asked.at;
     while (true) {
         const std::uint32_t event = requests_.value(CameraRequests::Word::kEvent);
-        auto captured = capture_.capture(asked - capture_.interval(), deadline);
+        auto captured = capture_.capture(asked.at - capture_.interval(), deadline);
         if (captured)
             return Still{*captured, StillOrigin::kCapture};
         elsewhere = elsewhere || captured.error().kind == ErrorKind::kInterrupted;

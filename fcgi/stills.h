@@ -27,15 +27,20 @@ public:
     {
     }
 
-    // A picture of now: not older than one frame interval before the call, unless its origin is kCache. Of the still's
-    // size, unless the stream runs and its camera has no second output.
-    // Errors: kTimeout after snapshot.deadline, naming who has the camera, or why the camera gave nothing.
+    // A picture of now: not older than one frame interval before the call, unless its origin is kCache, and taken with
+    // the controls that are wanted at the call, or later ones. Of the still's size, unless the stream runs and its
+    // camera has no second output. Errors: kTimeout after snapshot.deadline, naming who has the camera, or why the
+    // camera gave nothing.
     [[nodiscard]] Expected<Still> get() const;
 
 private:
-    [[nodiscard]] Expected<Still> fromStore(MonotonicTime asked) const;
+    struct Asked {
+        MonotonicTime at;
+        std::uint32_t controls_generation = 0; // that was wanted then
+    };
+    [[nodiscard]] Expected<Still> fromStore(const Asked &asked) const;
     [[nodiscard]] Expected<Still> copied(FrameStore::Kind kind, const Picture &known, StillOrigin origin) const;
-    [[nodiscard]] std::optional<Still> fromStream(MonotonicTime asked, MonotonicTime deadline) const;
+    [[nodiscard]] std::optional<Still> fromStream(const Asked &asked, MonotonicTime deadline) const;
 
     const Settings settings_;
     const FrameStore &store_;
