@@ -52,6 +52,15 @@ ControlsDocument ControlsFiles::load() const
     return std::move(kept).value_or(ControlsDocument{});
 }
 
+bool ControlsFiles::hasUnkept() const
+{
+    const auto current = readDocument(current_path_);
+    const auto kept = readDocument(kept_path_);
+    if (!current || !*current)
+        return false;
+    return !kept || !*kept || (**current != **kept && (*current)->generation >= (*kept)->generation);
+}
+
 Expected<void> ControlsFiles::publish(const ControlsDocument &document) const
 {
     return replaceSmallFile(current_path_, serializeControlsDocument(document), Durability::kUntilReboot);
@@ -61,7 +70,7 @@ Expected<void> ControlsFiles::keep(const ControlsDocument &document) const
 {
     constexpr mode_t kOwnerOnly = 0700;
     static_cast<void>(::mkdir(state_dir_.c_str(), kOwnerOnly)); // the service manager has made it
-    if (const auto former = readDocument(kept_path_); !former && former.error().kind == ErrorKind::kCorrupt)
+    if (!readDocument(kept_path_))
         static_cast<void>(std::rename(kept_path_.c_str(), (kept_path_ + ".damaged").c_str()));
     return replaceSmallFile(kept_path_, serializeControlsDocument(document), Durability::kLasting);
 }

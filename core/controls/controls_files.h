@@ -18,10 +18,12 @@ public:
 
     // The newer of the two; an empty document where there is none.
     [[nodiscard]] ControlsDocument load() const;
+    // Whether what load() gives holds until the next reboot only, since whoever had to keep it was ended before.
+    [[nodiscard]] bool hasUnkept() const;
     // What load() gives to every program from now on; until the next reboot, unless it is kept. Quick. Errors: kIo.
     [[nodiscard]] Expected<void> publish(const ControlsDocument &document) const;
-    // On the disk when this returns. A damaged file that was there stays beside it, as INSTANCE.json.damaged. May take
-    // as long as a slow card does. Errors: kIo.
+    // On the disk when this returns. A file that was there and cannot be read stays beside it, as
+    // INSTANCE.json.damaged. May take as long as a slow card does. Errors: kIo.
     [[nodiscard]] Expected<void> keep(const ControlsDocument &document) const;
 
 private:

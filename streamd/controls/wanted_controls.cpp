@@ -83,6 +83,8 @@ WantedControls::WantedControls(const Settings &settings, const ControlsFiles &fi
         document_.generation = requests_.controlsGeneration();
     else if (document_.generation != requests_.controlsGeneration())
         requests_.setControlsGeneration(document_.generation);
+    if (files_.hasUnkept())
+        keeper_.keep(document_);
 }
 
 // The one that is open; else the one that was open last, in whichever program.
@@ -233,6 +235,8 @@ Refusal WantedControls::commit(const std::optional<ControlsCamera::Opened> &came
     fresh.cameras[document_.camera] = std::move(set);
     if (++fresh.generation == 0) // which says that nothing was wanted yet
         ++fresh.generation;
+    if (serializeControlsDocument(fresh).size() > ControlsDocument::kMaxBytes)
+        return refuse("there is no room for more; presets that are not needed can go", "");
     if (auto done = files_.publish(fresh); !done) {
         log::warning("the controls stay as they are: {}", done.error().message);
         return ControlsRefusal{done.error().message, {}, {}, {}, true};
