@@ -250,7 +250,8 @@ void CameraController::open()
     promised_rate_ = measured_rate_ = 0.0;
     rate_meter_ = {};
     last_frame_ = MonotonicTime::min();
-    convergence_.emplace(steady_clock::now(), options_.convergence_timeout);
+    convergence_begun_ = steady_clock::now();
+    convergence_.emplace(convergence_begun_, options_.convergence_timeout);
     auto done = openSource();
     if (!done) {
         if (done.error().kind == ErrorKind::kNoCamera)
@@ -487,8 +488,12 @@ void CameraController::onFrame(std::shared_ptr<Frame> frame)
 void CameraController::noteControls(const CaptureMetadata &metadata, MonotonicTime now)
 {
     const std::uint32_t generation = metadata.controls_generation;
-    if (std::exchange(frame_generation_, generation) != generation)
-        convergence_.emplace(now, options_.convergence_timeout);
+    if (std::exchange(frame_generation_, generation) != generation) {
+        // A control that is moved all the time shall not put the timeout off.
+        if (converged_)
+            convergence_begun_ = now;
+        convergence_.emplace(convergence_begun_, options_.convergence_timeout);
+    }
     if (generation == wanted_generation_)
         longest_exposure_ = wanted_exposure_.load();
     const MutexLock lock(mutex_);

@@ -180,6 +180,7 @@ private:
 
     // Source thread only, between Source::start() and stop().
     std::optional<Convergence> convergence_;
+    MonotonicTime convergence_begun_{};
     MeanColor mean_color_;
     FrameRate rate_meter_;
     std::uint32_t frame_generation_ = 0; // of the controls, in the last frame
