@@ -20,6 +20,7 @@ export class View {
   #y = 0;
   #fingers = new Map(); // pointer id to its last place
   #tap = { at: -Infinity, x: 0, y: 0 }; // the last one, while it may become a double tap
+  #point = null;
 
   constructor(stage, pictures) {
     this.#stage = stage;
@@ -37,7 +38,8 @@ export class View {
     }, { passive: false });
     stage.addEventListener('pointerdown', (event) => this.#down(event));
     stage.addEventListener('pointermove', (event) => this.#moved(event));
-    for (const name of ['pointerup', 'pointercancel']) stage.addEventListener(name, (event) => this.#fingers.delete(event.pointerId));
+    stage.addEventListener('pointerup', (event) => this.#up(event));
+    stage.addEventListener('pointercancel', (event) => this.#fingers.delete(event.pointerId));
     this.#apply();
   }
 
@@ -62,6 +64,31 @@ export class View {
       ArrowUp: move(0, 1),
       ArrowDown: move(0, -1),
     };
+  }
+
+  // Where taps go, as places of the picture, instead of zooming the view when there are two; null: nowhere.
+  set point(call) {
+    this.#point = call;
+    this.#tap.at = -Infinity;
+    this.#stage.classList.toggle('pointing', call !== null);
+  }
+
+  // The place of the picture as it was served, {x, y} from 0 to 1, that lies under a place of the window; null beside it.
+  toPicture({ clientX, clientY }) {
+    const picture = this.#pictures.find((one) => !one.hidden);
+    const width = picture?.naturalWidth ?? picture?.width ?? 0;
+    const height = picture?.naturalHeight ?? picture?.height ?? 0;
+    if (!width || !height) return null;
+    const box = this.#stage.getBoundingClientRect();
+    // Back through the transform of #apply(), from its left to its right.
+    const left = ((clientX - box.left - box.width / 2 - this.#x) / this.#zoom) * (this.#mirror ? -1 : 1);
+    const down = (clientY - box.top - box.height / 2 - this.#y) / this.#zoom;
+    const [x, y] = { 0: [left, down], 90: [down, -left], 180: [-left, -down], 270: [-down, left] }[this.#turn];
+    const sideways = this.#turn % 180 !== 0;
+    const ratios = [(sideways ? box.height : box.width) / width, (sideways ? box.width : box.height) / height];
+    const scale = this.#fill ? Math.max(...ratios) : Math.min(...ratios);
+    const place = { x: x / (scale * width) + 0.5, y: y / (scale * height) + 0.5 };
+    return [place.x, place.y].every((part) => part >= 0 && part <= 1) ? place : null;
   }
 
   #set(change) {
@@ -97,12 +124,20 @@ export class View {
       return;
     }
     const { timeStamp: at, clientX: x, clientY: y } = event;
-    if (at - this.#tap.at < kTapMs && Math.hypot(x - this.#tap.x, y - this.#tap.y) < kTapPixels) {
+    if (!this.#point && at - this.#tap.at < kTapMs && Math.hypot(x - this.#tap.x, y - this.#tap.y) < kTapPixels) {
       this.#zoomAt(this.#zoom > 1 ? 1 : kTapZoom, event);
       this.#tap.at = -Infinity;
     } else {
       this.#tap = { at, x, y };
     }
+  }
+
+  #up(event) {
+    const alone = this.#fingers.delete(event.pointerId) && this.#fingers.size === 0;
+    if (!this.#point || !alone || this.#tap.at === -Infinity) return;
+    this.#tap.at = -Infinity;
+    const place = this.toPicture(event);
+    if (place) this.#point(place);
   }
 
   #moved(event) {

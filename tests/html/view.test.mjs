@@ -211,4 +211,90 @@ describe('View', () => {
     tap(1100, x - 50, y);
     close(lies().zoom, 2);
   });
+
+  describe('a place of the window is a place of the picture', () => {
+    const kPictureWidth = 640;
+    const kPictureHeight = 480;
+    // Where the style puts a place of the picture: what a browser does, written down anew.
+    const shownAt = (u, v) => {
+      const { x, y, zoom, mirror, turn } = lies();
+      const [width, height] = [parseFloat(picture.style.width), parseFloat(picture.style.height)];
+      const ratios = [width / kPictureWidth, height / kPictureHeight];
+      const scale = picture.style.objectFit === 'cover' ? Math.max(...ratios) : Math.min(...ratios);
+      const [px, py] = [(u - 0.5) * kPictureWidth * scale, (v - 0.5) * kPictureHeight * scale];
+      const angle = (turn * Math.PI) / 180;
+      const turned = [px * Math.cos(angle) - py * Math.sin(angle), px * Math.sin(angle) + py * Math.cos(angle)];
+      return {
+        clientX: kLeft + kWidth / 2 + x + zoom * turned[0] * (mirror ? -1 : 1),
+        clientY: kTop + kHeight / 2 + y + zoom * turned[1],
+      };
+    };
+    const holds = (what) => {
+      for (const [u, v] of [[0.5, 0.5], [0.1, 0.2], [0.9, 0.3], [0.25, 0.95]]) {
+        const place = view.toPicture(shownAt(u, v));
+        close(place.x, u, what);
+        close(place.y, v, what);
+      }
+    };
+    beforeEach(() => Object.assign(picture, { width: kPictureWidth, height: kPictureHeight }));
+
+    test('turned, mirrored, filling and zoomed, in every combination', () => {
+      for (let turn = 0; turn < 4; ++turn) {
+        for (let mirror = 0; mirror < 2; ++mirror) {
+          for (let fill = 0; fill < 2; ++fill) {
+            holds();
+            wheel(-1, 500, 100);
+            wheel(-1, 500, 100);
+            holds();
+            view.keys[0]();
+            view.actions.fill.action();
+          }
+          view.actions.mirror.action();
+        }
+        view.actions.turn.action();
+      }
+    });
+
+    test('by hand: whole, turned by a quarter, and mirrored', () => {
+      // 640x480 whole on 800x400 is 533x400, from 133 on.
+      assert.deepEqual(view.toPicture({ clientX: kLeft + 400, clientY: kTop + 200 }), { x: 0.5, y: 0.5 });
+      close(view.toPicture({ clientX: kLeft + 400, clientY: kTop + 100 }).y, 0.25);
+      view.actions.turn.action(); // clockwise: what was on the left is on top now
+      close(view.toPicture({ clientX: kLeft + 400, clientY: kTop + 100 }).x, 0.25);
+      close(view.toPicture({ clientX: kLeft + 430, clientY: kTop + 200 }).y, 0.5 - 30 / 300);
+      view.actions.mirror.action();
+      close(view.toPicture({ clientX: kLeft + 430, clientY: kTop + 200 }).y, 0.5 + 30 / 300);
+    });
+
+    test('nowhere beside the picture, without one, and on what is hidden', () => {
+      assert.equal(view.toPicture({ clientX: kLeft + 100, clientY: kTop + 200 }), null);
+      picture.hidden = true;
+      assert.equal(view.toPicture({ clientX: kLeft + 400, clientY: kTop + 200 }), null);
+      Object.assign(picture, { hidden: false, width: 0 });
+      assert.equal(view.toPicture({ clientX: kLeft + 400, clientY: kTop + 200 }), null);
+    });
+
+    test('taps point, two of them as well; drags, pinches and places beside the picture do not', () => {
+      const places = [];
+      view.point = (place) => places.push(place);
+      assert.ok(stage.classes.has('pointing'));
+      tap(1000);
+      tap(1100);
+      assert.deepEqual(places, [{ x: 0.5, y: 0.5 }, { x: 0.5, y: 0.5 }]);
+      assert.equal(lies().zoom, 1);
+      tap(2000, kLeft + 10);
+      fire('pointerdown', { at: 3000, clientX: 400, clientY: 200 });
+      fire('pointermove', { clientX: 450, clientY: 200 });
+      fire('pointerup', { clientX: 450, clientY: 200 });
+      fire('pointerdown', { at: 4000, pointerId: 1, clientX: 400, clientY: 200 });
+      fire('pointerdown', { at: 4010, pointerId: 2, clientX: 500, clientY: 200 });
+      fire('pointerup', { pointerId: 1, clientX: 400, clientY: 200 });
+      fire('pointerup', { pointerId: 2, clientX: 500, clientY: 200 });
+      assert.equal(places.length, 2);
+      view.point = null;
+      assert.ok(!stage.classes.has('pointing'));
+      tap(5000);
+      assert.equal(places.length, 2);
+    });
+  });
 });
