@@ -1,0 +1,272 @@
+// The camera's controls as the server keeps them, and what changes make of them before it has answered: sends at most four
+// changes a second, the newest value of each control, several in one; repeats what met somebody else's change; takes
+// back. Knows nothing of the page.
+const kApartMs = 250;   // between two changes: the server takes five a second
+const kPollMs = 1000;
+const kRetryMs = 1000;
+const kTries = 5;       // of one change
+const kOneStepMs = 1000; // what follows a change of the same controls so soon is one step with it
+const kMostSteps = 50;
+const kTimeoutMs = 10000;
+
+const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+const wishOf = (control) => (control.set ? control.wanted : null); // null: nobody wished anything
+
+export class Controls {
+  #document = null;
+  #etag = '';
+  #queue = [];     // changes that are not sent: {values} or {path, method, body()}, with `tries`
+  #flying = null;  // the one that is not answered
+  #nextAt = -Infinity;
+  #timer = 0;
+  #poll = 0;
+  #reading = false;
+  #changes = 0;    // that were sent or answered: an answer to a question from before is old
+  #steps = [];     // for undo: {at, controls: {name: {before, after}}}
+  #errors = new Map(); // name to {error, allowed}: what the server refused
+
+  // 'unknown', 'ready', 'forbidden', 'none' (this server has no controls), 'away'
+  state = 'unknown';
+  failure = ''; // the server's sentence about the newest change, where it is about no control
+  onChange = () => {};
+
+  get document() { return this.#document; }
+  get allowed() {
+    return this.state !== 'forbidden' && this.#document?.may_change === true && Object.keys(this.#document.controls ?? {}).length > 0;
+  }
+  get canUndo() { return this.#steps.length > 0; }
+
+  // A control as it shall be: the server's, with what is on its way. `error`: why the server refused the newest value.
+  get(name) {
+    const control = this.#document?.controls[name];
+    if (!control) return undefined;
+    const error = this.#errors.get(name);
+    const job = [this.#flying, ...this.#queue].findLast((one) => one?.values && name in one.values);
+    if (!job) return { ...control, error };
+    const value = job.values[name];
+    return { ...control, error, set: value !== null, wanted: value ?? control.default ?? control.wanted };
+  }
+
+  // Asks again and again, as long as somebody looks.
+  start() {
+    this.stop();
+    this.#poll = setInterval(() => this.load(), kPollMs);
+    return this.load();
+  }
+  stop() { clearInterval(this.#poll); }
+
+  async load() {
+    if (this.#reading || this.#flying) return;
+    this.#reading = true;
+    const changes = this.#changes;
+    const answer = await this.#ask('controls');
+    this.#reading = false;
+    if (changes !== this.#changes) return;
+    this.#take(answer);
+    this.onChange();
+  }
+
+  // {name: value}; null: as without a wish.
+  change(values) {
+    this.#keepStep(values);
+    this.#add(values);
+  }
+
+  // Takes the newest step back, but for what somebody else has changed since. Returns the names.
+  undo() {
+    for (let step; (step = this.#steps.pop());) {
+      const back = Object.entries(step.controls).filter(([name, { before, after }]) => {
+        const control = this.get(name);
+        return control && !same(before, after) && same(wishOf(control), after);
+      });
+      if (back.length === 0) continue;
+      this.#add(Object.fromEntries(back.map(([name, { before }]) => [name, before])));
+      return back.map(([name]) => name);
+    }
+    this.onChange();
+    return [];
+  }
+
+  // What the camera's automatics have found, as wishes that keep it so; {} where there is nothing.
+  found() {
+    const values = {};
+    const keep = (mode, fixed, name) => {
+      const [automatic, control] = [this.get(mode), this.get(name)];
+      if (!automatic || automatic.wanted === fixed || control?.actual === undefined) return;
+      const limit = (value) => Math.min(control.max, Math.max(control.min, control.type === 'integer' ? Math.round(value) : value));
+      values[mode] = fixed;
+      values[name] = Array.isArray(control.actual) ? control.actual.map(limit) : limit(control.actual);
+    };
+    keep('ExposureTimeMode', 'Manual', 'ExposureTime');
+    keep('AnalogueGainMode', 'Manual', 'AnalogueGain');
+    keep('AwbEnable', false, 'ColourGains');
+    keep('AfMode', 'Manual', 'LensPosition');
+    return values;
+  }
+
+  focus(place = {}) { this.#act({ path: 'controls/focus', method: 'POST', body: () => place }); }
+  reset() { this.#act({ path: 'controls/reset', method: 'POST', body: () => ({}) }); }
+  apply(preset) { this.#patch(() => ({ preset })); }
+  erase(preset) { this.#patch(() => ({ presets: { [preset]: null } })); }
+  // What is wished now, by a name.
+  save(preset) {
+    this.#patch(() => ({
+      presets: { [preset]: Object.fromEntries(Object.entries(this.#document.controls).filter(([, c]) => c.set).map(([name, c]) => [name, c.wanted])) },
+    }));
+  }
+
+  #patch(body) { this.#act({ path: 'controls', method: 'PATCH', body }); }
+
+  #act(job) {
+    const last = this.#queue.at(-1);
+    if (last && last.path === job.path && job.method === 'POST') this.#queue.pop(); // the newest place to focus on
+    this.#queue.push({ ...job, tries: 0 });
+    this.#pump();
+  }
+
+  #add(values) {
+    for (const name of Object.keys(values)) this.#errors.delete(name);
+    this.failure = '';
+    const last = this.#queue.at(-1);
+    if (last?.values) Object.assign(last.values, values);
+    else this.#queue.push({ path: 'controls', method: 'PATCH', values: { ...values }, tries: 0 });
+    this.onChange();
+    this.#pump();
+  }
+
+  #keepStep(values) {
+    const at = performance.now();
+    const last = this.#steps.at(-1);
+    if (last && at - last.at < kOneStepMs && same(Object.keys(last.controls), Object.keys(values))) {
+      last.at = at;
+      for (const [name, value] of Object.entries(values)) last.controls[name].after = value;
+      return;
+    }
+    const step = (name, after) => [name, { before: wishOf(this.get(name) ?? {}), after }];
+    this.#push({ at, controls: Object.fromEntries(Object.entries(values).map(([name, value]) => step(name, value))) });
+  }
+
+  #push(step) {
+    this.#steps.push(step);
+    if (this.#steps.length > kMostSteps) this.#steps.shift();
+  }
+
+  #pump() {
+    clearTimeout(this.#timer);
+    if (this.#flying || this.#queue.length === 0) return;
+    const wait = this.#nextAt - performance.now();
+    if (wait > 0) this.#timer = setTimeout(() => this.#pump(), wait);
+    else this.#send(this.#queue.shift());
+  }
+
+  async #send(job) {
+    this.#flying = job;
+    this.#changes += 1;
+    this.#nextAt = performance.now() + kApartMs;
+    if (!this.#etag) this.#take(await this.#ask('controls'));
+    const before = this.#document?.controls ?? {};
+    job.tries += 1;
+    const answer = await this.#ask(job.path, job.method, job.values ?? job.body());
+    // Somebody else's change came first. What we want is still wanted, and the newest counts.
+    if (answer.status === 412) this.#take(await this.#ask('controls'));
+    this.#flying = null;
+    this.#changes += 1;
+    this.#judge(job, answer, before);
+    this.onChange();
+    this.#pump();
+  }
+
+  #judge(job, answer, before) {
+    const { status, body } = answer;
+    const again = job.tries < kTries;
+    if (status === 200) {
+      this.failure = '';
+      this.#take(answer);
+      this.#settle(job, before);
+    } else if (status === 412 && again) {
+      if (job.tries === 1) this.#nextAt = performance.now();
+      this.#again(job);
+    } else if ((status === 429 || status === 503 || status === 0) && again) {
+      if (status !== 429) this.state = 'away';
+      this.#nextAt = performance.now() + (1000 * answer.retryAfter || kRetryMs);
+      this.#again(job);
+    } else if (status === 422 && body?.name) {
+      this.#errors.set(body.name, body);
+      for (const step of this.#steps) if (same(step.controls[body.name]?.after, job.values?.[body.name])) delete step.controls[body.name];
+      if (!job.values || !(body.name in job.values)) {
+        this.failure = body.error;
+      } else {
+        delete job.values[body.name];
+        if (Object.keys(job.values).length > 0) this.#again(job);
+      }
+    } else if (status === 401 || status === 403) {
+      this.#queue = [];
+      this.#take(answer);
+    } else {
+      this.failure = body?.error ?? '';
+      if (!this.failure) this.state = 'away';
+    }
+  }
+
+  // Before what waits; of a control that is in both the newer value.
+  #again(job) {
+    const next = this.#queue[0];
+    if (job.values && next?.values) {
+      next.values = { ...job.values, ...next.values };
+      next.tries = job.tries;
+    } else {
+      this.#queue.unshift(job);
+    }
+  }
+
+  // The server may have made something else of a value (its step, say): what undo compares with is that. And what a
+  // preset or a reset has changed is known only now.
+  #settle(job, before) {
+    const after = this.#document.controls;
+    if (job.values) {
+      for (const step of this.#steps) {
+        for (const [name, value] of Object.entries(job.values)) {
+          const kept = step.controls[name];
+          if (kept && after[name] && same(kept.after, value)) kept.after = wishOf(after[name]);
+        }
+      }
+      return;
+    }
+    const changed = Object.keys(after).filter((name) => before[name] && !same(wishOf(before[name]), wishOf(after[name])));
+    if (changed.length === 0) return;
+    const step = (name) => [name, { before: wishOf(before[name]), after: wishOf(after[name]) }];
+    this.#push({ at: -Infinity, controls: Object.fromEntries(changed.map(step)) });
+  }
+
+  #take({ status, body, etag }) {
+    if (status === 200 && body?.controls) {
+      this.#document = body;
+      this.#etag = etag;
+      this.state = 'ready';
+    } else if (status === 401 || status === 403) {
+      this.state = 'forbidden';
+    } else if (status === 404 || status === 405) {
+      this.state = 'none';
+    } else {
+      this.state = 'away';
+    }
+  }
+
+  // {status, body, etag, retryAfter}; status 0: no answer.
+  async #ask(path, method = 'GET', content = undefined) {
+    try {
+      const headers = content ? { 'Content-Type': 'application/json', 'If-Match': this.#etag || '*' } : {};
+      const response = await fetch(path, {
+        method, headers, cache: 'no-store', body: content && JSON.stringify(content), signal: AbortSignal.timeout?.(kTimeoutMs),
+      });
+      return {
+        status: response.status,
+        etag: (response.headers.get('ETag') ?? '').replace(/^W\//, ''), // whoever compresses on the way weakens it
+        retryAfter: Number(response.headers.get('Retry-After')),
+        body: await response.json().catch(() => null),
+      };
+    } catch {
+      return { status: 0 };
+    }
+  }
+}
