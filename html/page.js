@@ -52,6 +52,12 @@ async function showTitle() {
   document.querySelector('h1').textContent = title;
 }
 
+// Whether a field makes something of a key itself: what is typed, a slider's arrows, a button's space.
+function takes(field, key) {
+  if (field.closest('select, input:not([type=range], [type=radio], [type=checkbox])')) return true;
+  return field.closest('input') ? key === ' ' || key.length > 1 : key === ' ' && field.closest('button, a, summary');
+}
+
 // Buttons by id with their key, and keys without a button. The bar is shown only now: without scripts they would do
 // nothing. With it the page becomes an app where the browser can have one.
 export function wire(actions, keys = {}) {
@@ -59,7 +65,7 @@ export function wire(actions, keys = {}) {
   navigator.serviceWorker?.register('service-worker.js').catch(() => {}); // only where the site has TLS, or is this machine
   for (const [id, { action }] of Object.entries(actions)) byId(id).addEventListener('click', action);
   document.addEventListener('keydown', (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('select') || (event.key === ' ' && event.target.closest('button, a'))) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || takes(event.target, event.key)) return;
     const action = keys[event.key] ?? Object.values(actions).find(({ key }) => key === event.key)?.action;
     if (!action) return;
     event.preventDefault();

@@ -18,6 +18,8 @@ let paused = false;
 let figures = false;
 let skipped = 0;
 let stills = null;
+let asked = false; // what controls there are, since the newest connection
+let panelButton = null; // a promise
 const painted = []; // the newest frames: {at, bytes, delay}
 
 const painter = new Painter(canvas, {
@@ -31,6 +33,7 @@ const painter = new Painter(canvas, {
     painted.push({ at: performance.now(), bytes: frame.jpeg.length, delay });
     if (painted.length > kFigureFrames) painted.shift();
     if (!paused) say('');
+    if (!asked) offerControls();
   },
   onSkipped(frame) {
     skipped += 1;
@@ -41,6 +44,7 @@ const painter = new Painter(canvas, {
 const connection = new Connection({
   onFrame: (frame) => painter.show(frame),
   onHello() {
+    asked = false;
     applyRate();
     if (paused) connection.send({ type: 'pause' });
   },
@@ -68,7 +72,10 @@ function fallBack() {
   connection.close();
   canvas.hidden = true;
   fallback.hidden = false;
-  fallback.onload = () => say(text.fallbackMultipart);
+  fallback.onload = () => {
+    say(text.fallbackMultipart);
+    if (!asked) offerControls();
+  };
   fallback.onerror = () => {
     fallback.onload = null;
     fallback.onerror = null;
@@ -85,6 +92,13 @@ function fallBack() {
     stills.start();
   };
   fallback.src = 'stream.mjpg';
+}
+
+// The camera's controls wait for the first picture, and it does not wait for them.
+function offerControls() {
+  asked = true;
+  panelButton ??= import('./panel-button.js').then(({ PanelButton }) => new PanelButton(byId('adjust'), view));
+  panelButton.then((button) => button.refresh(), () => { panelButton = null; });
 }
 
 function caption() {
@@ -126,6 +140,7 @@ wire({
     action: () => shown && saveBlob(new Blob([shown.jpeg], { type: 'image/jpeg' }), new Date(shown.capturedMs)),
   },
   ...view.actions,
+  adjust: { key: 'o', action: () => panelButton?.then((button) => button.toggle()) },
   fullscreen: { key: 'f', action: toggleFullscreen },
 }, view.keys);
 
@@ -144,4 +159,5 @@ window.addEventListener('pageshow', (event) => {
 });
 setInterval(() => { if (!document.hidden) caption(); }, 500);
 say(text.connecting);
+if (location.hash === '#controls') offerControls();
 if (!document.hidden) connection.open();
