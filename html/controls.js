@@ -163,7 +163,6 @@ export class Controls {
     this.#flying = job;
     this.#changes += 1;
     this.#nextAt = performance.now() + kApartMs;
-    if (!this.#etag) this.#take(await this.#ask('controls'));
     const before = this.#document?.controls ?? {};
     job.tries += 1;
     const answer = await this.#ask(job.path, job.method, job.values ?? job.body());

@@ -14,7 +14,6 @@ const en = {
   resetAll: 'Reset all',
   sure: 'Reset every control of this camera? Presets stay.',
   confirm: 'Reset',
-  cancel: 'Cancel',
   presets: 'Presets',
   presetNames: { day: 'Day', night: 'Night' },
   editPresets: 'Save or delete presets',
@@ -44,23 +43,13 @@ const en = {
   misfits: (names) => `Kept, but not for this camera: ${names}`,
   names: {
     ExposureValue: 'Exposure compensation', AeEnable: 'Automatic exposure', ExposureTimeMode: 'Exposure mode', AnalogueGainMode: 'Gain mode',
-    ExposureTime: 'Exposure time', AnalogueGain: 'Gain', AeMeteringMode: 'Metering', AeConstraintMode: 'Priority',
-    AeExposureMode: 'Exposure programme', AeFlickerMode: 'Flicker avoidance', AeFlickerPeriod: 'Flicker period',
-    FrameDurationLimits: 'Frame duration', AwbEnable: 'Automatic white balance', AwbMode: 'Light', ColourGains: 'Colour gains',
-    ColourTemperature: 'Colour temperature', AfMode: 'Focus mode', AfRange: 'Focus range', AfSpeed: 'Focus speed', AfMetering: 'Focus area',
-    AfWindows: 'Focus windows', AfTrigger: 'Focus trigger', LensPosition: 'Focus distance', ZoomCentre: 'Zoom centre',
-    NoiseReductionMode: 'Noise reduction', HdrMode: 'HDR', ScalerCrop: 'Crop', FaceDetectMode: 'Face detection',
-    'v4l2.power_line_frequency': 'Mains frequency', 'v4l2.sharpness': 'Sharpness', 'v4l2.hue': 'Hue', 'v4l2.gamma': 'Gamma', 'v4l2.gain': 'Gain',
-    'v4l2.backlight_compensation': 'Backlight compensation', 'v4l2.white_balance_automatic': 'Automatic white balance',
-    'v4l2.white_balance_temperature': 'Colour temperature', 'v4l2.focus_automatic_continuous': 'Continuous focus',
-    'v4l2.focus_absolute': 'Focus', 'v4l2.zoom_absolute': 'Zoom', 'v4l2.pan_absolute': 'Pan', 'v4l2.tilt_absolute': 'Tilt',
-    'v4l2.auto_exposure': 'Exposure', 'v4l2.exposure_time_absolute': 'Exposure time', 'v4l2.exposure_dynamic_framerate': 'Slower when dark',
+    AnalogueGain: 'Gain', AeMeteringMode: 'Metering', AeConstraintMode: 'Priority', AeExposureMode: 'Exposure programme',
+    AeFlickerMode: 'Flicker avoidance', AeFlickerPeriod: 'Flicker period', AwbEnable: 'Automatic white balance', AwbMode: 'Light',
+    AfMode: 'Focus mode', AfRange: 'Focus range', AfSpeed: 'Focus speed', AfMetering: 'Focus area', LensPosition: 'Focus distance',
+    NoiseReductionMode: 'Noise reduction', HdrMode: 'HDR', power_line_frequency: 'Mains frequency', exposure_dynamic_framerate: 'Slower when dark',
+    focus_automatic_continuous: 'Continuous focus', pan_absolute: 'Pan', tilt_absolute: 'Tilt',
   },
-  values: {
-    CentreWeighted: 'Centre', HighQuality: 'High quality', MultiExposure: 'Several exposures', SingleExposure: 'One exposure',
-    MultiExposureUnmerged: 'Several, unmerged', Tungsten: 'Tungsten', Incandescent: 'Light bulb', 'AfMode.Auto': 'Once', Disabled: 'Off',
-    'AeConstraintMode.Shadows': 'Shadows', 'AeConstraintMode.Highlight': 'Highlights',
-  },
+  values: { CentreWeighted: 'Centre', 'AfMode.Auto': 'Once', Disabled: 'Off' },
 };
 
 const de = {
@@ -75,7 +64,6 @@ const de = {
   resetAll: 'Alles zurücksetzen',
   sure: 'Alle Einstellungen dieser Kamera zurücksetzen? Voreinstellungen bleiben.',
   confirm: 'Zurücksetzen',
-  cancel: 'Abbrechen',
   presets: 'Voreinstellungen',
   presetNames: { day: 'Tag', night: 'Nacht' },
   editPresets: 'Voreinstellungen sichern oder löschen',
@@ -105,37 +93,42 @@ const de = {
   misfits: (names) => `Behalten, aber nicht für diese Kamera: ${names}`,
   names: {
     Brightness: 'Helligkeit', Contrast: 'Kontrast', Saturation: 'Sättigung', Sharpness: 'Schärfe',
-    ExposureValue: 'Belichtungskorrektur', AeEnable: 'Automatische Belichtung', ExposureTimeMode: 'Belichtungsmodus', AnalogueGainMode: 'Verstärkungsmodus',
-    ExposureTime: 'Belichtungszeit', AnalogueGain: 'Verstärkung', AeMeteringMode: 'Messung', AeConstraintMode: 'Vorrang',
-    AeExposureMode: 'Belichtungsprogramm', AeFlickerMode: 'Flimmerschutz', AeFlickerPeriod: 'Flimmerperiode',
-    FrameDurationLimits: 'Bilddauer', AwbEnable: 'Automatischer Weißabgleich', AwbMode: 'Licht', ColourGains: 'Farbverstärkung',
-    ColourTemperature: 'Farbtemperatur', AfMode: 'Fokusmodus', AfRange: 'Fokusbereich', AfSpeed: 'Fokustempo', AfMetering: 'Fokusfeld',
-    AfWindows: 'Fokusfenster', AfTrigger: 'Fokus auslösen', LensPosition: 'Entfernung', ZoomCentre: 'Zoommitte',
-    NoiseReductionMode: 'Rauschminderung', HdrMode: 'HDR', ScalerCrop: 'Ausschnitt', FaceDetectMode: 'Gesichtserkennung',
-    'v4l2.power_line_frequency': 'Netzfrequenz', 'v4l2.sharpness': 'Schärfe', 'v4l2.hue': 'Farbton', 'v4l2.gamma': 'Gamma', 'v4l2.gain': 'Verstärkung',
-    'v4l2.backlight_compensation': 'Gegenlichtausgleich', 'v4l2.white_balance_automatic': 'Automatischer Weißabgleich',
-    'v4l2.white_balance_temperature': 'Farbtemperatur', 'v4l2.focus_automatic_continuous': 'Fokus nachführen',
-    'v4l2.focus_absolute': 'Fokus', 'v4l2.zoom_absolute': 'Zoom', 'v4l2.pan_absolute': 'Schwenken', 'v4l2.tilt_absolute': 'Neigen',
-    'v4l2.auto_exposure': 'Belichtung', 'v4l2.exposure_time_absolute': 'Belichtungszeit', 'v4l2.exposure_dynamic_framerate': 'Langsamer im Dunkeln',
+    ExposureValue: 'Belichtungskorrektur', AeEnable: 'Automatische Belichtung', ExposureTimeMode: 'Belichtungsmodus',
+    AnalogueGainMode: 'Verstärkungsmodus', ExposureTime: 'Belichtungszeit', AnalogueGain: 'Verstärkung', AeMeteringMode: 'Messung',
+    AeConstraintMode: 'Vorrang', AeExposureMode: 'Belichtungsprogramm', AeFlickerMode: 'Flimmerschutz', AeFlickerPeriod: 'Flimmerperiode',
+    AwbEnable: 'Automatischer Weißabgleich', AwbMode: 'Licht', ColourGains: 'Farbverstärkung', ColourTemperature: 'Farbtemperatur',
+    AfMode: 'Fokusmodus', AfRange: 'Fokusbereich', AfSpeed: 'Fokustempo', AfMetering: 'Fokusfeld', AfWindows: 'Fokusfenster',
+    LensPosition: 'Entfernung', ZoomCentre: 'Zoommitte', NoiseReductionMode: 'Rauschminderung', HdrMode: 'HDR',
+    power_line_frequency: 'Netzfrequenz', exposure_dynamic_framerate: 'Langsamer im Dunkeln', hue: 'Farbton',
+    backlight_compensation: 'Gegenlichtausgleich', focus_automatic_continuous: 'Fokus nachführen', pan_absolute: 'Schwenken', tilt_absolute: 'Neigen',
   },
   values: {
-    Auto: 'Auto', Manual: 'Manuell', Off: 'Aus', Disabled: 'Aus', Normal: 'Normal', Short: 'Kurz', Long: 'Lang', Custom: 'Eigene', Fast: 'Schnell',
-    CentreWeighted: 'Mitte', Spot: 'Punkt', Matrix: 'Matrix', Highlight: 'Lichter', Shadows: 'Schatten', HighQuality: 'Gut', Minimal: 'Wenig',
-    Incandescent: 'Glühlampe', Tungsten: 'Halogen', Fluorescent: 'Leuchtstoff', Indoor: 'Innen', Daylight: 'Tageslicht', Cloudy: 'Bewölkt',
-    Continuous: 'Stetig', 'AfMode.Auto': 'Einmal', Macro: 'Nah', Full: 'Ganz', Windows: 'Felder', Night: 'Nacht',
-    MultiExposure: 'Mehrere Aufnahmen', SingleExposure: 'Eine Aufnahme', MultiExposureUnmerged: 'Mehrere, einzeln',
-    'AeConstraintMode.Shadows': 'Schatten', 'AeConstraintMode.Highlight': 'Lichter',
+    Manual: 'Manuell', Off: 'Aus', Disabled: 'Aus', Short: 'Kurz', Long: 'Lang', Custom: 'Eigene', Fast: 'Schnell', CentreWeighted: 'Mitte',
+    Spot: 'Punkt', Highlight: 'Lichter', Shadows: 'Schatten', HighQuality: 'Gut', Minimal: 'Wenig', Incandescent: 'Glühlampe',
+    Tungsten: 'Halogen', Fluorescent: 'Leuchtstoff', Indoor: 'Innen', Daylight: 'Tageslicht', Cloudy: 'Bewölkt', Continuous: 'Stetig',
+    'AfMode.Auto': 'Einmal', Macro: 'Nah', Full: 'Ganz', Windows: 'Felder', Night: 'Nacht', MultiExposure: 'Mehrere Aufnahmen',
+    SingleExposure: 'Eine Aufnahme', MultiExposureUnmerged: 'Mehrere, einzeln',
   },
 };
 
 export const tables = { en, de };
 export const text = tables[language];
 
-const words = (raw) => raw.replace(/^v4l2\./, '').replaceAll('_', ' ').replace(/^./, (first) => first.toUpperCase());
+// V4L2's that are the same as libcamera's; its others are in the tables without "v4l2.".
+const kAliases = {
+  sharpness: 'Sharpness', gamma: 'Gamma', gain: 'AnalogueGain', white_balance_automatic: 'AwbEnable', white_balance_temperature: 'ColourTemperature',
+  auto_exposure: 'ExposureTimeMode', exposure_time_absolute: 'ExposureTime', focus_absolute: 'LensPosition', zoom_absolute: 'Zoom',
+};
 const from = (table, name) => (Object.hasOwn(table, name) ? table[name] : undefined);
-export const nameOf = (name, table = text) => from(table.names, name) ?? (name.startsWith('v4l2.') ? words(name) : name);
+// "ColourGains", "led1_mode": in words.
+const words = (raw) => raw.replaceAll('_', ' ').replace(/([a-z])([A-Z][a-z])/g, (_, end, start) => `${end} ${start.toLowerCase()}`).replace(/^./, (first) => first.toUpperCase());
+export function nameOf(name, table = text) {
+  const plain = name.replace(/^v4l2\./, '');
+  const known = plain === name ? name : from(kAliases, plain) ?? plain;
+  return from(table.names, known) ?? words(known);
+}
 export const valueOf = (name, value, table = text) => (
-  from(table.values, `${name}.${value}`) ?? from(table.values, value) ?? { true: table.on, false: table.off }[value] ?? String(value));
+  from(table.values, `${name}.${value}`) ?? from(table.values, value) ?? { true: table.on, false: table.off }[value] ?? words(String(value)));
 
 // "ExposureTimeMode is Auto", "the camera refused 3": the server's sentences about controls, in our words where we have them.
 export function sentence(said, table = text) {
@@ -154,7 +147,7 @@ export function spoken(name, value) {
   switch (name) {
     case 'ExposureTime': return value < 300000 && value > 0 ? `1/${number(1e6 / value, value > 200000 ? 1 : 0)} s` : `${number(value / 1e6, 2)} s`;
     case 'AeFlickerPeriod': return `${number(value / 1000, 2)} ms`;
-    case 'ColourTemperature': case 'v4l2.white_balance_temperature': return `${Math.round(value)} K`;
+    case 'ColourTemperature': return `${Math.round(value)} K`;
     case 'AnalogueGain': case 'Zoom': return `× ${number(value, 2)}`;
     case 'LensPosition': return value > 0 ? `${number(value, 2)} dpt (${number(1 / value, value > 1 ? 2 : 1)} m)` : `${number(value, 2)} dpt (∞)`;
     default: return number(value, 2);

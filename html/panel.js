@@ -4,9 +4,8 @@ import { remember, remembered } from './memory.js';
 import { nameOf, sentence, spoken, text, valueOf } from './panel-text.js';
 
 const kGroups = ['Image', 'Exposure', 'Colour', 'Focus', 'Zoom'];
-const kByPointing = ['AfWindows', 'AfTrigger', 'ScalerCrop'];
 const kAutomatic = ['ExposureTimeMode', 'AnalogueGainMode', 'AwbEnable', 'AfMode'];
-const kUnits = { ExposureTime: 'ms', AeFlickerPeriod: 'ms', ColourTemperature: 'K', LensPosition: 'dpt', 'v4l2.white_balance_temperature': 'K' };
+const kUnits = { ExposureTime: 'ms', AeFlickerPeriod: 'ms', ColourTemperature: 'K', LensPosition: 'dpt' };
 const kFactors = { ExposureTime: 1000, AeFlickerPeriod: 1000 }; // of the unit that people read
 const kHints = ['ExposureTime', 'LensPosition']; // whose value says more than its number
 const kCurved = 200;     // positions of a slider that is not linear
@@ -19,9 +18,9 @@ function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
-    else if (value !== false && value !== undefined) element.setAttribute(name, value === true ? '' : value);
+    else if (value !== false && value !== undefined) element.setAttribute(name, value);
   }
-  element.append(...children.filter((child) => child !== null));
+  element.append(...children.filter(Boolean));
   return element;
 }
 const button = (label, onclick, attributes = {}) => h('button', { type: 'button', onclick, ...attributes }, label);
@@ -34,7 +33,7 @@ export function scaleOf(name, { type, min, max, step = 0, default: usual }) {
   const limit = (value) => Math.min(max, Math.max(min, value));
   const round = (value) => Number((least ? Math.round(value / least) * least : Number(value.toPrecision(3))).toFixed(6));
   const curved = (toPosition, toValue) => ({
-    min: 0, max: kCurved, step: 1, round, toPosition: (value) => kCurved * toPosition(limit(value)), toValue: (at) => limit(round(toValue(at / kCurved))),
+    min: 0, max: kCurved, step: 1, least, round, toPosition: (value) => kCurved * toPosition(limit(value)), toValue: (at) => limit(round(toValue(at / kCurved))),
   });
   if (min > 0 && max / min > (name === 'AnalogueGain' ? 4 : kWide)) {
     return curved((value) => Math.log(value / min) / Math.log(max / min), (at) => min * (max / min) ** at);
@@ -45,7 +44,7 @@ export function scaleOf(name, { type, min, max, step = 0, default: usual }) {
     return curved((value) => (value / max) ** (1 / power), (at) => max * at ** power);
   }
   const each = least || Number(((max - min) / kCurved).toPrecision(1));
-  return { min, max, step: each, round, toPosition: limit, toValue: (at) => limit(round(at)) };
+  return { min, max, step: each, least, round, toPosition: limit, toValue: (at) => limit(round(at)) };
 }
 
 // What a control shows: what is wanted; while that has no effect, what the camera has made of it.
@@ -63,22 +62,20 @@ export function pointedCentre(place, zoom, centre) {
   });
 }
 
-// A slider and its number. show(value, disabled) brings both up to date, but for what is being moved or typed.
+// A slider and its number. show(value) brings both up to date, but for what is being moved or typed.
 function createSlider({ name, id, label, info, describedBy, send }) {
   const scale = scaleOf(name, info);
   const factor = kFactors[name] ?? 1;
   const range = h('input', { type: 'range', id, min: scale.min, max: scale.max, step: scale.step, 'aria-describedby': describedBy });
   const box = h('input', {
-    type: 'number', id: `${id}-number`, min: info.min / factor, max: info.max / factor, step: (info.step || (info.type === 'integer' ? 1 : 0)) / factor || 'any',
-    inputmode: info.min < 0 ? undefined : 'decimal', 'aria-label': text.numberOf(label), 'aria-describedby': describedBy, required: true,
+    type: 'number', id: `${id}-number`, min: info.min / factor, max: info.max / factor, step: scale.least / factor || 'any',
+    'aria-label': text.numberOf(label), 'aria-describedby': describedBy,
   });
   let held = false;
   let typing = false;
   let shown;
-  const show = (value, disabled) => {
+  const show = (value) => {
     shown = value;
-    put(range, 'disabled', disabled);
-    put(box, 'disabled', disabled);
     if (!held && scale.toValue(Number(range.value)) !== value) range.value = scale.toPosition(value);
     range.setAttribute('aria-valuetext', spoken(name, value));
     if (!typing) put(box, 'value', String(Number((value / factor).toFixed(3))));
@@ -88,19 +85,28 @@ function createSlider({ name, id, label, info, describedBy, send }) {
     held = true;
     const release = () => {
       held = false;
-      for (const kind of ['pointerup', 'pointercancel']) window.removeEventListener(kind, release);
-      show(shown, range.disabled);
+      show(shown);
     };
-    for (const kind of ['pointerup', 'pointercancel']) window.addEventListener(kind, release);
+    for (const kind of ['pointerup', 'pointercancel']) window.addEventListener(kind, release, { once: true });
   });
   box.addEventListener('input', () => { typing = true; });
-  box.addEventListener('blur', () => { typing = false; show(shown, box.disabled); });
-  box.addEventListener('change', () => {
-    typing = false;
-    if (Number.isFinite(box.valueAsNumber)) send(scale.round(box.valueAsNumber * factor));
-    else show(shown, box.disabled);
-  });
+  for (const kind of ['change', 'blur']) {
+    box.addEventListener(kind, () => {
+      typing = false;
+      if (kind === 'change' && Number.isFinite(box.valueAsNumber)) send(scale.round(box.valueAsNumber * factor));
+      else show(shown);
+    });
+  }
   return { range, box, show };
+}
+
+// One of a few, side by side.
+function createChoice(attributes, id, values, names, chosen) {
+  const inputs = values.map((value) => h('input', { type: 'radio', name: id, id: `${id}-${value}`, value, onchange: () => chosen(value), ...attributes.each }));
+  return {
+    inputs,
+    element: h('div', { class: 'choice', role: 'radiogroup', ...attributes.group }, ...inputs.map((one, i) => h('label', {}, one, h('span', {}, names[i])))),
+  };
 }
 
 // A control's part of the panel: {element, update(control)}.
@@ -119,17 +125,16 @@ function createRow(name, info, controls) {
   if (info.type === 'bool') {
     const box = h('input', { type: 'checkbox', role: 'switch', id, 'aria-describedby': noteId, onchange: () => send(box.checked) });
     fields = [box];
-    show = (value, disabled) => { put(box, 'checked', value); put(box, 'disabled', disabled); };
+    show = (value) => put(box, 'checked', value);
   } else if (info.type === 'enum' && info.values.length <= 3) {
-    const choices = info.values.map((value) => h('input', { type: 'radio', name: id, id: `${id}-${value}`, value, 'aria-describedby': noteId, onchange: () => send(value) }));
+    const { inputs, element } = createChoice({ group: { 'aria-labelledby': id }, each: { 'aria-describedby': noteId } }, id, info.values, info.values.map((value) => valueOf(name, value)), send);
     label = h('span', { class: 'label', id }, called);
-    fields = [h('div', { class: 'choice', role: 'radiogroup', 'aria-labelledby': id },
-      ...choices.map((one) => h('label', {}, one, h('span', {}, valueOf(name, one.value)))))];
-    show = (value, disabled) => choices.forEach((one) => { put(one, 'checked', one.value === value); put(one, 'disabled', disabled); });
+    fields = [element];
+    show = (value) => inputs.forEach((one) => put(one, 'checked', one.value === value));
   } else if (info.type === 'enum') {
     const select = h('select', { id, 'aria-describedby': noteId, onchange: () => send(select.value) }, ...info.values.map((value) => new Option(valueOf(name, value), value)));
     fields = [select];
-    show = (value, disabled) => { if (document.activeElement !== select || select.value !== value) put(select, 'value', value); put(select, 'disabled', disabled); };
+    show = (value) => put(select, 'value', value);
   } else if (info.type === 'numbers') {
     const parts = Array.from({ length: info.size }, (_, i) => text.parts[name]?.[i] ?? String(i + 1));
     const sliders = parts.map((part, i) => createSlider({
@@ -138,12 +143,12 @@ function createRow(name, info, controls) {
     }));
     label = h('span', { class: 'label', id }, called);
     fields = sliders.flatMap(({ range, box }, i) => [h('label', { class: 'part', for: `${id}-${i}` }, h('span', { class: 'unseen' }, `${called}: `), parts[i]), range, box]);
-    show = (value, disabled) => sliders.forEach((one, i) => one.show(value[i], disabled));
+    show = (value) => sliders.forEach((one, i) => one.show(value[i]));
   } else {
     const slider = createSlider({ name, id, label: called, info, describedBy: noteId, send });
     fields = [slider.range, slider.box];
-    show = (value, disabled) => {
-      slider.show(value, disabled);
+    show = (value) => {
+      slider.show(value);
       if (kHints.includes(name)) put(hint, 'textContent', spoken(name, value).replace(/^.*\((.*)\)$/, '$1'));
     };
   }
@@ -160,7 +165,8 @@ function createRow(name, info, controls) {
   return {
     element,
     update(control, problem) {
-      show(shownValue(control), Boolean(control.locked));
+      show(shownValue(control));
+      for (const field of element.querySelectorAll('input, select')) put(field, 'disabled', Boolean(control.locked));
       element.classList.toggle('set', control.set);
       if (!control.set && document.activeElement === reset) element.querySelector('input:not(:disabled), select:not(:disabled)')?.focus();
       put(reset, 'hidden', !control.set);
@@ -199,8 +205,6 @@ class Panel {
   #keep;
   #presetBox = h('div', { class: 'chips', role: 'group', 'aria-label': text.presets });
   #eraseBox = h('div', { class: 'chips' });
-  #confirm;
-  #resetAll;
 
   constructor({ aside, controls, view, onClose }) {
     this.#aside = aside;
@@ -241,8 +245,7 @@ class Panel {
     const inside = this.#aside.contains(event.target);
     if (event.key === 'Escape' && (inside || event.target === document.body) && !document.fullscreenElement) {
       event.preventDefault();
-      if (this.#confirm.contains(event.target)) this.#ask(false);
-      else this.#onClose();
+      this.#onClose();
     } else if (event.key.toLowerCase() === 'z' && !event.shiftKey && !event.target.matches?.('input[type=text], input[type=number], select')) {
       event.preventDefault();
       this.#takeBack();
@@ -286,7 +289,7 @@ class Panel {
     const focused = document.activeElement?.id;
     this.#rows.clear();
     this.#lives.clear();
-    const shown = Object.entries(controls).filter(([name]) => !kByPointing.includes(name));
+    const shown = Object.entries(controls).filter(([name]) => name !== 'AfWindows'); // set by pointing alone
     const row = ([name, info]) => {
       const made = createRow(name, info, this.#controls);
       this.#rows.set(name, made);
@@ -309,8 +312,10 @@ class Panel {
     });
     this.#body.replaceChildren(...[
       h('div', { class: 'chips' }, this.#presetBox, kAutomatic.some((name) => controls[name]) ? this.#keep : null), this.#buildPoints(controls),
-      ...groups, h('p', { class: 'notes' }), this.#buildPresets(), this.#buildReset(),
+      ...groups, h('p', { class: 'notes' }), this.#buildPresets(),
+      h('details', { class: 'all' }, h('summary', {}, text.resetAll), h('p', {}, text.sure), button(text.confirm, () => this.#controls.reset())),
     ].filter(Boolean));
+    this.#point('view');
     if (focused && this.#aside.querySelector(`#${CSS.escape(focused)}`)) document.getElementById(focused).focus();
   }
 
@@ -346,10 +351,8 @@ class Panel {
   // What a tap on the picture does.
   #buildPoints({ Zoom, ZoomCentre, AfMode }) {
     const points = ['view', Zoom && ZoomCentre && 'zoom', AfMode && 'focus'].filter(Boolean);
-    this.#point('view');
     if (points.length < 2) return null;
-    return h('div', { class: 'choice', role: 'radiogroup', 'aria-label': text.point }, ...points.map((point) => h('label', {},
-      h('input', { type: 'radio', name: 'point', value: point, checked: point === 'view', onchange: () => this.#point(point) }), h('span', {}, text.points[point]))));
+    return createChoice({ group: { 'aria-label': text.point } }, 'point', points, points.map((point) => text.points[point]), (point) => this.#point(point)).element;
   }
 
   #point(point) {
@@ -363,20 +366,6 @@ class Panel {
     this.#controls.change({
       ZoomCentre: pointedCentre(place, now, centre.wanted ?? [0.5, 0.5]), ...(now === 1 ? { Zoom: Math.min(zoom.max, kFirstZoom) } : {}),
     });
-  }
-
-  #buildReset() {
-    this.#resetAll = button(text.resetAll, () => this.#ask(true));
-    this.#confirm = h('div', { class: 'confirm', role: 'group', 'aria-label': text.resetAll, hidden: true }, h('p', {}, text.sure),
-      button(text.confirm, () => { this.#controls.reset(); this.#ask(false); }), button(text.cancel, () => this.#ask(false)));
-    return h('div', { class: 'foot' }, this.#resetAll, this.#confirm);
-  }
-
-  #ask(asking) {
-    this.#confirm.hidden = !asking;
-    this.#resetAll.hidden = asking;
-    (asking ? this.#confirm.querySelectorAll('button')[1] : this.#resetAll).focus();
-    if (asking) this.#confirm.scrollIntoView({ block: 'nearest' });
   }
 }
 

@@ -4,7 +4,7 @@ const en = {
   page: {
     still: 'Still', live: 'Live', every: 'Every', rate: 'At most', everyFrame: 'every frame', minute: '1 min',
     pause: 'Pause', figures: 'Figures', save: 'Save', turn: 'Turn', mirror: 'Mirror', fill: 'Fill', fullscreen: 'Full screen', adjust: 'Controls',
-    helpLive: 'Keys: space pauses, s saves, f full screen, r turns, m mirrors, c fills, o opens the controls, + and - zoom, 0 shows all, arrows move.',
+    helpControls: 'o opens the camera\'s controls.',
     views: 'Views', cameras: 'Cameras', stillPicture: 'The camera\'s picture', livePicture: 'The camera\'s live picture',
     controls: 'Camera controls',
     help: 'Keys: space pauses, s saves, f full screen, r turns, m mirrors, c fills, + and - zoom, 0 shows all, arrows move.',
@@ -34,7 +34,7 @@ const de = {
   page: {
     still: 'Standbild', live: 'Live', every: 'Alle', rate: 'Höchstens', everyFrame: 'jedes Bild', minute: '1 min',
     pause: 'Pause', figures: 'Werte', save: 'Sichern', turn: 'Drehen', mirror: 'Spiegeln', fill: 'Füllen', fullscreen: 'Vollbild', adjust: 'Einstellen',
-    helpLive: 'Tasten: Leertaste hält an, s sichert, f Vollbild, r dreht, m spiegelt, c füllt, o stellt ein, + und - zoomen, 0 zeigt alles, Pfeile verschieben.',
+    helpControls: 'o öffnet die Einstellungen der Kamera.',
     views: 'Ansichten', cameras: 'Kameras', stillPicture: 'Das Bild der Kamera', livePicture: 'Das Livebild der Kamera',
     controls: 'Einstellungen der Kamera',
     help: 'Tasten: Leertaste hält an, s sichert, f Vollbild, r dreht, m spiegelt, c füllt, + und - zoomen, 0 zeigt alles, Pfeile verschieben.',
