@@ -13,6 +13,7 @@ const kWide = 100;       // max / min from which on a slider is logarithmic
 const kLopsided = 8;     // max / default from which on it is drawn out around the default
 const kUsualGain = 2;    // of a colour, where no default says it
 const kFirstZoom = 1.5;
+const kSaidMs = 4000;
 
 function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -81,12 +82,12 @@ function createSlider({ name, id, label, info, describedBy, send }) {
     if (!typing) put(box, 'value', String(Number((value / factor).toFixed(3))));
   };
   range.addEventListener('input', () => send(scale.toValue(Number(range.value))));
+  const release = () => {
+    held = false;
+    show(shown);
+  };
   range.addEventListener('pointerdown', () => {
     held = true;
-    const release = () => {
-      held = false;
-      show(shown);
-    };
     for (const kind of ['pointerup', 'pointercancel']) window.addEventListener(kind, release, { once: true });
   });
   box.addEventListener('input', () => { typing = true; });
@@ -101,13 +102,11 @@ function createSlider({ name, id, label, info, describedBy, send }) {
 }
 
 // One of a few, side by side.
-function createChoice(attributes, id, values, names, chosen) {
-  const inputs = values.map((value) => h('input', { type: 'radio', name: id, id: `${id}-${value}`, value, onchange: () => chosen(value), ...attributes.each }));
-  return {
-    inputs,
-    element: h('div', { class: 'choice', role: 'radiogroup', ...attributes.group }, ...inputs.map((one, i) => h('label', {}, one, h('span', {}, names[i])))),
-  };
+function createChoice(id, names, attributes, describedBy, chosen) {
+  return h('div', { class: 'choice', role: 'radiogroup', ...attributes }, ...Object.entries(names).map(([value, said]) => h('label', {},
+    h('input', { type: 'radio', name: id, id: `${id}-${value}`, value, 'aria-describedby': describedBy, onchange: () => chosen(value) }), h('span', {}, said))));
 }
+const choose = (choice, value) => { for (const one of choice.querySelectorAll('input')) put(one, 'checked', one.value === value); };
 
 // A control's part of the panel: {element, update(control)}.
 function createRow(name, info, controls) {
@@ -118,19 +117,19 @@ function createRow(name, info, controls) {
   const reset = button('↺', () => send(null), { class: 'reset', 'aria-label': text.reset(called), title: text.reset(called) });
   const note = h('p', { class: 'note', id: noteId });
   const hint = h('span', { class: 'hint' });
-  const unit = kUnits[name] ? h('span', { class: 'unit' }, kUnits[name]) : null;
+  const unit = kUnits[name] ? [' ', h('span', { class: 'unit' }, kUnits[name])] : [];
   let fields; // what the row holds beside its label
-  let label = h('label', { for: id }, called, unit ? ' ' : null, unit);
+  let label = h('label', { for: id }, called, ...unit);
   let show;
   if (info.type === 'bool') {
     const box = h('input', { type: 'checkbox', role: 'switch', id, 'aria-describedby': noteId, onchange: () => send(box.checked) });
     fields = [box];
     show = (value) => put(box, 'checked', value);
   } else if (info.type === 'enum' && info.values.length <= 3) {
-    const { inputs, element } = createChoice({ group: { 'aria-labelledby': id }, each: { 'aria-describedby': noteId } }, id, info.values, info.values.map((value) => valueOf(name, value)), send);
+    const choice = createChoice(id, Object.fromEntries(info.values.map((value) => [value, valueOf(name, value)])), { 'aria-labelledby': id }, noteId, send);
     label = h('span', { class: 'label', id }, called);
-    fields = [element];
-    show = (value) => inputs.forEach((one) => put(one, 'checked', one.value === value));
+    fields = [choice];
+    show = (value) => choose(choice, value);
   } else if (info.type === 'enum') {
     const select = h('select', { id, 'aria-describedby': noteId, onchange: () => send(select.value) }, ...info.values.map((value) => new Option(valueOf(name, value), value)));
     fields = [select];
@@ -188,192 +187,172 @@ export function liveLine(group, { controls, state = {} }) {
   }[group]?.().filter(Boolean).join(' · ') ?? '';
 }
 
-class Panel {
-  #aside;
-  #controls;
-  #view;
-  #onClose;
-  #rows = new Map();
-  #lives = new Map();
-  #built = '';
-  #presets = '';
-  #said = ''; // what the panel itself has to say, till the next change
-  #body = h('div', { class: 'body' });
-  #status = h('p', { class: 'says', role: 'status' });
-  #title = h('h2', { tabindex: -1 }, text.title);
-  #undo = button(text.undo, () => this.#takeBack(), { 'aria-keyshortcuts': 'z Control+z' });
-  #keep;
-  #presetBox = h('div', { class: 'chips', role: 'group', 'aria-label': text.presets });
-  #eraseBox = h('div', { class: 'chips' });
+// Builds the panel into the <aside>, with its style, without which it is not shown: {open(focus), close()}.
+export async function createPanel({ aside, controls, view, onClose }) {
+  await new Promise((resolve) => { document.head.append(h('link', { rel: 'stylesheet', href: 'panel.css', onload: resolve, onerror: resolve })); });
+  const rows = new Map(); // by control
+  const lives = new Map(); // by group
+  let built = ''; // of which controls
+  let presetsBuilt = '';
+  let said = ''; // by the panel itself, for a while
+  let timer = 0;
+  let points; // what a tap on the picture does
+  const body = h('div', { class: 'body' });
+  const status = h('p', { class: 'says', role: 'status' });
+  const notes = h('p', { class: 'notes' });
+  const title = h('h2', { tabindex: -1 }, text.title);
+  const undo = button(text.undo, takeBack, { 'aria-keyshortcuts': 'z Control+z' });
+  const keep = button(text.keep, () => controls.change(controls.found()));
+  const presetBox = h('div', { class: 'chips', role: 'group', 'aria-label': text.presets });
+  const eraseBox = h('div', { class: 'chips' });
 
-  constructor({ aside, controls, view, onClose }) {
-    this.#aside = aside;
-    this.#controls = controls;
-    this.#view = view;
-    this.#onClose = onClose;
-    this.#keep = button(text.keep, () => controls.change(controls.found()));
-    aside.append(
-      h('div', { class: 'head' }, this.#title, this.#undo, button('✕', onClose, { class: 'close', 'aria-label': text.close, title: text.close })),
-      this.#status, this.#body);
-    controls.onChange = () => this.#update();
-    document.addEventListener('visibilitychange', () => this.#look());
-    document.addEventListener('keydown', (event) => this.#key(event));
+  // Asks only while somebody looks.
+  function look() {
+    if (aside.hidden || document.hidden) controls.stop();
+    else controls.start();
   }
 
-  open(focus) {
-    this.#aside.hidden = false;
-    document.body.classList.add('adjusting');
-    this.#update();
-    this.#look();
-    if (focus) this.#title.focus();
+  function takeBack() {
+    const names = controls.undo();
+    said = names.length ? text.undone(names.map((name) => nameOf(name)).join(', ')) : '';
+    update();
+    clearTimeout(timer);
+    timer = setTimeout(() => { said = ''; update(); }, kSaidMs);
   }
 
-  close() {
-    this.#aside.hidden = true;
-    document.body.classList.remove('adjusting');
-    this.#point('view');
-    this.#look();
+  // The focus stays in the panel.
+  function disable(element, disabled) {
+    if (disabled && document.activeElement === element) title.focus();
+    put(element, 'disabled', disabled);
   }
 
-  #look() {
-    if (this.#aside.hidden || document.hidden) this.#controls.stop();
-    else this.#controls.start();
-  }
-
-  #key(event) {
-    if (this.#aside.hidden || event.defaultPrevented || event.altKey) return;
-    const inside = this.#aside.contains(event.target);
-    if (event.key === 'Escape' && (inside || event.target === document.body) && !document.fullscreenElement) {
-      event.preventDefault();
-      this.#onClose();
-    } else if (event.key.toLowerCase() === 'z' && !event.shiftKey && !event.target.matches?.('input[type=text], input[type=number], select')) {
-      event.preventDefault();
-      this.#takeBack();
-    }
-  }
-
-  #takeBack() {
-    const names = this.#controls.undo();
-    this.#say(names.length ? text.undone(names.map((name) => nameOf(name)).join(', ')) : '');
-  }
-
-  #say(said) {
-    this.#said = said;
-    this.#update();
-  }
-
-  #update() {
-    const { document: all, state, failure } = this.#controls;
-    if (this.#aside.hidden || !all) return;
-    const allowed = this.#controls.allowed;
-    put(this.#body, 'hidden', !allowed);
-    const trouble = state === 'ready' ? { true: '', false: all.may_change ? text.none : text.forbidden }[allowed] : text[state];
-    put(this.#status, 'textContent', trouble || sentence(failure) || this.#said);
-    put(this.#undo, 'disabled', !this.#controls.canUndo);
+  function update() {
+    const { document: all, state, failure, allowed } = controls;
+    if (aside.hidden || !all) return;
+    put(body, 'hidden', !allowed);
+    const trouble = state !== 'ready' ? text[state] : allowed ? '' : all.may_change ? text.none : text.forbidden;
+    put(status, 'textContent', trouble || sentence(failure) || said);
+    disable(undo, !controls.canUndo);
     if (!allowed) return;
-    const shape = JSON.stringify(Object.entries(all.controls).map(([name, { type, group, level, min, max, step, values, size }]) => (
-      [name, type, group, level, min, max, step, values, size])));
-    if (shape !== this.#built) this.#build(all);
-    this.#built = shape;
-    for (const [name, row] of this.#rows) row.update(this.#controls.get(name), all.problems?.[name]);
-    for (const [group, line] of this.#lives) put(line, 'textContent', liveLine(group, all));
-    put(this.#keep, 'disabled', Object.keys(this.#controls.found()).length === 0);
-    this.#showPresets(Object.keys(all.presets ?? {}));
+    // Values come and go; what there is changes with the camera.
+    const shape = JSON.stringify(all.controls, (key, value) => (['wanted', 'actual', 'set', 'locked'].includes(key) ? undefined : value));
+    if (shape !== built) build(all.controls);
+    built = shape;
+    for (const [name, row] of rows) row.update(controls.get(name), all.problems?.[name]);
+    for (const [group, line] of lives) put(line, 'textContent', liveLine(group, all));
+    disable(keep, Object.keys(controls.found()).length === 0);
+    showPresets(Object.keys(all.presets ?? {}));
     const misfits = Object.keys(all.misfits ?? {}).map((name) => nameOf(name)).join(', ');
-    put(this.#body.querySelector('.notes'), 'textContent', [
-      all.held_back && text.heldBack, all.kept === false && text.notKept, misfits && text.misfits(misfits),
-    ].filter(Boolean).join(' '));
+    put(notes, 'textContent', [all.held_back && text.heldBack, all.kept === false && text.notKept, misfits && text.misfits(misfits)].filter(Boolean).join(' '));
   }
 
-  #build({ controls }) {
+  function build(all) {
     const focused = document.activeElement?.id;
-    this.#rows.clear();
-    this.#lives.clear();
-    const shown = Object.entries(controls).filter(([name]) => name !== 'AfWindows'); // set by pointing alone
+    rows.clear();
+    lives.clear();
     const row = ([name, info]) => {
-      const made = createRow(name, info, this.#controls);
-      this.#rows.set(name, made);
-      return made.element;
+      rows.set(name, createRow(name, info, controls));
+      return rows.get(name).element;
     };
+    const isExpert = ([name, { level }]) => level === 'expert' || name === 'ZoomCentre';
     const groups = kGroups.map((group) => {
-      const members = shown.filter(([, info]) => info.group === group);
+      const members = Object.entries(all).filter(([name, info]) => info.group === group && name !== 'AfWindows'); // which is set by pointing
       if (members.length === 0) return null;
-      const isExpert = ([name, { level }]) => level === 'expert' || name === 'ZoomCentre';
-      const live = h('p', { class: 'live' });
-      this.#lives.set(group, live);
       const expert = members.filter(isExpert);
+      const called = text.groups[group];
+      lives.set(group, h('p', { class: 'live' }));
       const key = `controls.${group}`;
       const more = h('details', { open: remembered(key) === 'open', ontoggle: () => remember(key, more.open ? 'open' : 'closed') },
-        h('summary', {}, text.more, h('span', { class: 'unseen' }, `: ${text.groups[group]}`)), ...expert.map(row));
-      return h('fieldset', { class: 'group', 'data-group': group }, h('legend', {}, text.groups[group]), live,
+        h('summary', {}, text.more, h('span', { class: 'unseen' }, `: ${called}`)), ...expert.map(row));
+      return h('fieldset', { class: 'group', 'data-group': group }, h('legend', {}, called), lives.get(group),
         ...members.filter((one) => !isExpert(one)).map(row),
-        group === 'Focus' && controls.AfMode ? button(text.focusNow, () => this.#controls.focus(), { class: 'keep' }) : null,
-        expert.length ? more : null);
+        group === 'Focus' && all.AfMode && button(text.focusNow, () => controls.focus(), { class: 'keep' }), expert.length > 0 && more);
     });
-    this.#body.replaceChildren(...[
-      h('div', { class: 'chips' }, this.#presetBox, kAutomatic.some((name) => controls[name]) ? this.#keep : null), this.#buildPoints(controls),
-      ...groups, h('p', { class: 'notes' }), this.#buildPresets(),
-      h('details', { class: 'all' }, h('summary', {}, text.resetAll), h('p', {}, text.sure), button(text.confirm, () => this.#controls.reset())),
+    body.replaceChildren(...[
+      h('div', { class: 'chips' }, presetBox, kAutomatic.some((name) => all[name]) && keep), buildPoints(all), ...groups, notes, buildPresets(), buildReset(),
     ].filter(Boolean));
-    this.#point('view');
-    if (focused && this.#aside.querySelector(`#${CSS.escape(focused)}`)) document.getElementById(focused).focus();
+    point('view');
+    if (focused && aside.querySelector(`#${CSS.escape(focused)}`)) document.getElementById(focused).focus();
   }
 
-  #buildPresets() {
-    this.#presets = '';
+  function buildPresets() {
+    presetsBuilt = '';
     const name = h('input', { type: 'text', id: 'preset-name', list: 'preset-names', maxlength: 32, autocomplete: 'off' });
     const known = Object.entries(text.presetNames);
     const save = (event) => {
       event.preventDefault();
-      const said = name.value.trim();
-      if (!said) return name.focus();
+      const typed = name.value.trim();
       // Day and night are called so in every language.
-      this.#controls.save(known.find((names) => names.some((one) => one.toLowerCase() === said.toLowerCase()))?.[0] ?? said);
+      if (typed) controls.save(known.find((names) => names.some((one) => one.toLowerCase() === typed.toLowerCase()))?.[0] ?? typed);
       name.value = '';
     };
     return h('details', { class: 'presets' }, h('summary', {}, text.editPresets),
       h('form', { onsubmit: save }, h('label', { for: 'preset-name' }, text.presetName), name,
-        h('datalist', { id: 'preset-names' }, ...known.map(([, said]) => new Option(said, said))), h('button', { type: 'submit' }, text.save)),
-      this.#eraseBox);
+        h('datalist', { id: 'preset-names' }, ...known.map(([, one]) => new Option(one, one))), h('button', { type: 'submit' }, text.save)), eraseBox);
   }
 
-  #showPresets(names) {
+  function showPresets(names) {
     const now = JSON.stringify(names);
-    if (now === this.#presets) return;
-    this.#presets = now;
-    const called = (name) => (Object.hasOwn(text.presetNames, name.toLowerCase()) ? text.presetNames[name.toLowerCase()] : name);
-    this.#presetBox.replaceChildren(...names.map((name) => button(called(name), () => this.#controls.apply(name))));
-    const focused = this.#eraseBox.contains(document.activeElement);
-    this.#eraseBox.replaceChildren(...names.map((name) => button(text.erase(called(name)), () => this.#controls.erase(name))));
-    if (focused) document.getElementById('preset-name').focus();
+    if (now === presetsBuilt) return;
+    presetsBuilt = now;
+    const called = (name) => new Map(Object.entries(text.presetNames)).get(name.toLowerCase()) ?? name;
+    const lost = [presetBox, eraseBox].some((box) => box.contains(document.activeElement));
+    presetBox.replaceChildren(...names.map((name) => button(called(name), () => controls.apply(name))));
+    eraseBox.replaceChildren(...names.map((name) => button(text.erase(called(name)), () => controls.erase(name))));
+    if (lost) title.focus();
   }
 
-  // What a tap on the picture does.
-  #buildPoints({ Zoom, ZoomCentre, AfMode }) {
-    const points = ['view', Zoom && ZoomCentre && 'zoom', AfMode && 'focus'].filter(Boolean);
-    if (points.length < 2) return null;
-    return createChoice({ group: { 'aria-label': text.point } }, 'point', points, points.map((point) => text.points[point]), (point) => this.#point(point)).element;
+  function buildReset() {
+    const summary = h('summary', {}, text.resetAll);
+    const all = h('details', { class: 'all' }, summary, h('p', {}, text.sure), button(text.confirm, () => {
+      controls.reset();
+      all.open = false;
+      summary.focus();
+    }));
+    return all;
   }
 
-  #point(point) {
-    for (const one of this.#aside.querySelectorAll('[name=point]')) one.checked = one.value === point;
-    this.#view.point = { view: null, zoom: (place) => this.#zoomTo(place), focus: (place) => this.#controls.focus(place) }[point];
+  function buildPoints({ Zoom, ZoomCentre, AfMode }) {
+    const { view: move, zoom, focus } = text.points;
+    points = createChoice('point', { view: move, ...(Zoom && ZoomCentre && { zoom }), ...(AfMode && { focus }) }, { 'aria-label': text.point }, undefined, point);
+    return points.children.length > 1 && points;
   }
 
-  #zoomTo(place) {
-    const [zoom, centre] = ['Zoom', 'ZoomCentre'].map((name) => this.#controls.get(name));
+  function point(where) {
+    if (points) choose(points, where);
+    view.point = { view: null, zoom: zoomTo, focus: (place) => controls.focus(place) }[where];
+  }
+
+  function zoomTo(place) {
+    const [zoom, centre] = ['Zoom', 'ZoomCentre'].map((name) => controls.get(name));
     const now = shownValue(zoom);
-    this.#controls.change({
-      ZoomCentre: pointedCentre(place, now, centre.wanted ?? [0.5, 0.5]), ...(now === 1 ? { Zoom: Math.min(zoom.max, kFirstZoom) } : {}),
-    });
+    controls.change({ ZoomCentre: pointedCentre(place, now, centre.wanted ?? [0.5, 0.5]), ...(now === 1 && { Zoom: Math.min(zoom.max, kFirstZoom) }) });
   }
-}
 
-// With its style, without which it is not shown.
-export async function createPanel(parts) {
-  await new Promise((resolve) => {
-    const style = h('link', { rel: 'stylesheet', href: 'panel.css', onload: resolve, onerror: resolve });
-    document.head.append(style);
+  function show(open) {
+    aside.hidden = !open;
+    document.body.classList.toggle('adjusting', open);
+    point('view');
+    update();
+    look();
+  }
+
+  aside.append(h('div', { class: 'head' }, title, undo, button('✕', onClose, { class: 'close', 'aria-label': text.close, title: text.close })), status, body);
+  controls.onChange = update;
+  document.addEventListener('visibilitychange', look);
+  document.addEventListener('keydown', (event) => {
+    const { key, target } = event;
+    if (aside.hidden || event.defaultPrevented || event.altKey) return;
+    if (key === 'Escape' && (aside.contains(target) || target === document.body) && !document.fullscreenElement) onClose();
+    else if (key.toLowerCase() === 'z' && !event.shiftKey && !target.matches('[type=text], [type=number], select')) takeBack();
+    else return;
+    event.preventDefault();
   });
-  return new Panel(parts);
+  return {
+    open(focus) {
+      show(true);
+      if (focus) title.focus();
+    },
+    close() { show(false); },
+  };
 }
