@@ -1,6 +1,5 @@
-// The camera's controls as the server keeps them, and what changes make of them before it has answered: sends at most four
-// changes a second, the newest value of each control, several in one; repeats what met somebody else's change; takes
-// back. Knows nothing of the page.
+// The camera's controls as the server keeps them, and as they shall be: sends at most four changes a second, the newest
+// value of each control, several in one; repeats what met somebody else's change; takes back. Knows nothing of the page.
 const kApartMs = 250;   // between two changes: the server takes five a second
 const kPollMs = 1000;
 const kRetryMs = 1000;
@@ -21,7 +20,7 @@ export class Controls {
   #timer = 0;
   #poll = 0;
   #reading = false;
-  #changes = 0;    // that were sent or answered: an answer to a question from before is old
+  #changes = 0;    // sent or answered: what was asked before is old
   #steps = [];     // for undo: {at, controls: {name: {before, after}}}
   #errors = new Map(); // name to {error, allowed}: what the server refused
 
@@ -47,7 +46,6 @@ export class Controls {
     return { ...control, error, set: value !== null, wanted: value ?? control.default ?? control.wanted };
   }
 
-  // Asks again and again, as long as somebody looks.
   start() {
     this.stop();
     this.#poll = setInterval(() => this.load(), kPollMs);
@@ -106,21 +104,18 @@ export class Controls {
 
   focus(place = {}) { this.#act({ path: 'controls/focus', method: 'POST', body: () => place }); }
   reset() { this.#act({ path: 'controls/reset', method: 'POST', body: () => ({}) }); }
-  apply(preset) { this.#patch(() => ({ preset })); }
-  erase(preset) { this.#patch(() => ({ presets: { [preset]: null } })); }
-  // What is wished now, by a name.
+  apply(preset) { this.#act({ body: () => ({ preset }) }); }
+  erase(preset) { this.#act({ body: () => ({ presets: { [preset]: null } }) }); }
+  // What is wished then, by a name.
   save(preset) {
-    this.#patch(() => ({
-      presets: { [preset]: Object.fromEntries(Object.entries(this.#document.controls).filter(([, c]) => c.set).map(([name, c]) => [name, c.wanted])) },
-    }));
+    const wishes = () => Object.entries(this.#document.controls).filter(([, { set }]) => set).map(([name, { wanted }]) => [name, wanted]);
+    this.#act({ body: () => ({ presets: { [preset]: Object.fromEntries(wishes()) } }) });
   }
-
-  #patch(body) { this.#act({ path: 'controls', method: 'PATCH', body }); }
 
   #act(job) {
     const last = this.#queue.at(-1);
-    if (last && last.path === job.path && job.method === 'POST') this.#queue.pop(); // the newest place to focus on
-    this.#queue.push({ ...job, tries: 0 });
+    if (last && last.path === job.path) this.#queue.pop(); // the newest place to focus on
+    this.#queue.push({ path: 'controls', method: 'PATCH', tries: 0, ...job });
     this.#pump();
   }
 
@@ -129,9 +124,8 @@ export class Controls {
     this.failure = '';
     const last = this.#queue.at(-1);
     if (last?.values) Object.assign(last.values, values);
-    else this.#queue.push({ path: 'controls', method: 'PATCH', values: { ...values }, tries: 0 });
+    else this.#act({ values: { ...values } });
     this.onChange();
-    this.#pump();
   }
 
   #keepStep(values) {
@@ -143,11 +137,11 @@ export class Controls {
       return;
     }
     const step = (name, after) => [name, { before: wishOf(this.get(name) ?? {}), after }];
-    this.#push({ at, controls: Object.fromEntries(Object.entries(values).map(([name, value]) => step(name, value))) });
+    this.#push(at, Object.entries(values).map(([name, value]) => step(name, value)));
   }
 
-  #push(step) {
-    this.#steps.push(step);
+  #push(at, controls) {
+    this.#steps.push({ at, controls: Object.fromEntries(controls) });
     if (this.#steps.length > kMostSteps) this.#steps.shift();
   }
 
@@ -166,7 +160,7 @@ export class Controls {
     const before = this.#document?.controls ?? {};
     job.tries += 1;
     const answer = await this.#ask(job.path, job.method, job.values ?? job.body());
-    // Somebody else's change came first. What we want is still wanted, and the newest counts.
+    // Somebody else's change came first. Ours is still wanted.
     if (answer.status === 412) this.#take(await this.#ask('controls'));
     this.#flying = null;
     this.#changes += 1;
@@ -192,12 +186,8 @@ export class Controls {
     } else if (status === 422 && body?.name) {
       this.#errors.set(body.name, body);
       for (const step of this.#steps) if (same(step.controls[body.name]?.after, job.values?.[body.name])) delete step.controls[body.name];
-      if (!job.values || !(body.name in job.values)) {
-        this.failure = body.error;
-      } else {
-        delete job.values[body.name];
-        if (Object.keys(job.values).length > 0) this.#again(job);
-      }
+      if (!job.values) this.failure = body.error;
+      else if (delete job.values[body.name] && again && Object.keys(job.values).length > 0) this.#again(job);
     } else if (status === 401 || status === 403) {
       this.#queue = [];
       this.#take(answer);
@@ -207,7 +197,7 @@ export class Controls {
     }
   }
 
-  // Before what waits; of a control that is in both the newer value.
+  // Before what waits; the newer value of each control.
   #again(job) {
     const next = this.#queue[0];
     if (job.values && next?.values) {
@@ -218,8 +208,7 @@ export class Controls {
     }
   }
 
-  // The server may have made something else of a value (its step, say): what undo compares with is that. And what a
-  // preset or a reset has changed is known only now.
+  // What undo compares with is what the server has made of a value; what a preset or a reset has changed is known only now.
   #settle(job, before) {
     const after = this.#document.controls;
     if (job.values) {
@@ -234,7 +223,7 @@ export class Controls {
     const changed = Object.keys(after).filter((name) => before[name] && !same(wishOf(before[name]), wishOf(after[name])));
     if (changed.length === 0) return;
     const step = (name) => [name, { before: wishOf(before[name]), after: wishOf(after[name]) }];
-    this.#push({ at: -Infinity, controls: Object.fromEntries(changed.map(step)) });
+    this.#push(-Infinity, changed.map(step));
   }
 
   #take({ status, body, etag }) {

@@ -1,5 +1,5 @@
-// The button of the camera's controls: there where who looks may change something. The panel is loaded when it is first
-// opened; that it was open is remembered.
+// The button of the camera's controls: there where who looks may change something. Opens the panel, which is loaded then;
+// that it was open is remembered.
 import { Controls } from './controls.js';
 import { remember, remembered } from './memory.js';
 
@@ -54,7 +54,6 @@ export class PanelButton {
     this.#show(false);
     this.#button.hidden = !this.#controls.allowed;
     if (inside) this.#button.focus();
-    if (location.hash === kHash) history.replaceState(null, '', location.pathname + location.search);
   }
 
   #show(open) {

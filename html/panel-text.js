@@ -3,7 +3,7 @@
 import { language } from './text.js';
 
 const en = {
-  title: 'Controls',
+  title: 'Camera controls',
   close: 'Close',
   groups: { Image: 'Image', Exposure: 'Exposure', Colour: 'Colour', Focus: 'Focus', Zoom: 'Zoom' },
   more: 'More',
@@ -23,18 +23,13 @@ const en = {
   point: 'Point at the picture',
   points: { view: 'Move view', zoom: 'Zoom here', focus: 'Focus here' },
   focusNow: 'Focus now',
-  numberOf: (name) => `${name}, number`,
   parts: { ColourGains: ['Red', 'Blue'], ZoomCentre: ['Across', 'Down'] },
   locked: (name, value) => `No effect while ${name} is ${value}`,
   allowed: (range) => `Allowed: ${range}`,
   refused: (value) => `The camera refused ${value}`,
   on: 'on',
   off: 'off',
-  state: {
-    exposure: { searching: 'adjusting …' },
-    white_balance: { searching: 'adjusting …' },
-    focus: { focused: 'sharp', failed: 'not found', scanning: 'searching …', idle: '' },
-  },
+  state: { searching: 'adjusting …', focused: 'sharp', failed: 'not sharp', scanning: 'focusing …' },
   forbidden: 'You may not change this camera any more.',
   none: 'This camera has no controls.',
   away: 'The camera\'s controls do not answer; trying again …',
@@ -53,7 +48,7 @@ const en = {
 };
 
 const de = {
-  title: 'Einstellungen',
+  title: 'Kamera einstellen',
   close: 'Schließen',
   groups: { Image: 'Bild', Exposure: 'Belichtung', Colour: 'Farbe', Focus: 'Fokus', Zoom: 'Zoom' },
   more: 'Mehr',
@@ -73,18 +68,13 @@ const de = {
   point: 'Ins Bild zeigen',
   points: { view: 'Schieben', zoom: 'Hier zoomen', focus: 'Hier scharf' },
   focusNow: 'Jetzt scharfstellen',
-  numberOf: (name) => `${name}, Zahl`,
   parts: { ColourGains: ['Rot', 'Blau'], ZoomCentre: ['Quer', 'Hoch'] },
   locked: (name, value) => `Ohne Wirkung: ${name} ist ${value}`,
   allowed: (range) => `Erlaubt: ${range.replace(' to ', ' bis ')}`,
   refused: (value) => `Die Kamera nahm ${value} nicht an`,
   on: 'an',
   off: 'aus',
-  state: {
-    exposure: { searching: 'regelt …' },
-    white_balance: { searching: 'regelt …' },
-    focus: { focused: 'scharf', failed: 'nicht gefunden', scanning: 'sucht …', idle: '' },
-  },
+  state: { searching: 'regelt …', focused: 'scharf', failed: 'unscharf', scanning: 'sucht …' },
   forbidden: 'Sie dürfen diese Kamera nicht mehr einstellen.',
   none: 'Diese Kamera hat keine Einstellungen.',
   away: 'Die Einstellungen der Kamera antworten nicht; neuer Versuch …',
@@ -97,7 +87,7 @@ const de = {
     AnalogueGainMode: 'Verstärkungsmodus', ExposureTime: 'Belichtungszeit', AnalogueGain: 'Verstärkung', AeMeteringMode: 'Messung',
     AeConstraintMode: 'Vorrang', AeExposureMode: 'Belichtungsprogramm', AeFlickerMode: 'Flimmerschutz', AeFlickerPeriod: 'Flimmerperiode',
     AwbEnable: 'Automatischer Weißabgleich', AwbMode: 'Licht', ColourGains: 'Farbverstärkung', ColourTemperature: 'Farbtemperatur',
-    AfMode: 'Fokusmodus', AfRange: 'Fokusbereich', AfSpeed: 'Fokustempo', AfMetering: 'Fokusfeld', AfWindows: 'Fokusfenster',
+    AfMode: 'Fokusmodus', AfRange: 'Fokusbereich', AfSpeed: 'Fokustempo', AfMetering: 'Fokusfeld',
     LensPosition: 'Entfernung', ZoomCentre: 'Zoommitte', NoiseReductionMode: 'Rauschminderung', HdrMode: 'HDR',
     power_line_frequency: 'Netzfrequenz', exposure_dynamic_framerate: 'Langsamer im Dunkeln', hue: 'Farbton',
     backlight_compensation: 'Gegenlichtausgleich', focus_automatic_continuous: 'Fokus nachführen', pan_absolute: 'Schwenken', tilt_absolute: 'Neigen',

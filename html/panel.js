@@ -70,7 +70,7 @@ function createSlider({ name, id, label, info, describedBy, send }) {
   const range = h('input', { type: 'range', id, min: scale.min, max: scale.max, step: scale.step, 'aria-describedby': describedBy });
   const box = h('input', {
     type: 'number', id: `${id}-number`, min: info.min / factor, max: info.max / factor, step: scale.least / factor || 'any',
-    'aria-label': text.numberOf(label), 'aria-describedby': describedBy,
+    'aria-label': label, 'aria-describedby': describedBy,
   });
   let held = false;
   let typing = false;
@@ -119,7 +119,7 @@ function createRow(name, info, controls) {
   const hint = h('span', { class: 'hint' });
   const unit = kUnits[name] ? [' ', h('span', { class: 'unit' }, kUnits[name])] : [];
   let fields; // what the row holds beside its label
-  let label = h('label', { for: id }, called, ...unit);
+  let label = h('label', { class: 'label', for: id }, called, ...unit);
   let show;
   if (info.type === 'bool') {
     const box = h('input', { type: 'checkbox', role: 'switch', id, 'aria-describedby': noteId, onchange: () => send(box.checked) });
@@ -152,9 +152,9 @@ function createRow(name, info, controls) {
     };
   }
   const element = h('div', {
-    class: `control ${info.type}`,
+    class: `control ${info.type === 'numbers' ? 'numbers' : info.max === undefined ? '' : 'single'}`,
     'data-name': name,
-    ondblclick: ({ target }) => { if (target.matches('input[type=range], label, .label')) send(null); },
+    ondblclick: ({ target }) => target.matches('[type=range]') && send(null),
     onkeydown: (event) => {
       if (event.key !== 'Delete' || event.target.matches('[type=number]')) return;
       event.preventDefault();
@@ -169,9 +169,8 @@ function createRow(name, info, controls) {
       element.classList.toggle('set', control.set);
       if (!control.set && document.activeElement === reset) element.querySelector('input:not(:disabled), select:not(:disabled)')?.focus();
       put(reset, 'hidden', !control.set);
-      const { error } = control;
-      const said = error ? (error.allowed ? text.allowed(error.allowed) : sentence(error.error)) : problem ?? control.locked;
-      put(note, 'textContent', said ? sentence(said) : '');
+      const { error, locked } = control;
+      put(note, 'textContent', error?.allowed ? text.allowed(error.allowed) : sentence(error?.error ?? problem ?? locked ?? ''));
       note.classList.toggle('wrong', Boolean(error ?? problem));
     },
   };
@@ -181,10 +180,10 @@ function createRow(name, info, controls) {
 export function liveLine(group, { controls, state = {} }) {
   const actual = (name) => (controls[name]?.actual === undefined ? '' : spoken(name, controls[name].actual));
   return {
-    Exposure: () => [text.state.exposure[state.exposure], actual('ExposureTime'), actual('AnalogueGain')],
-    Colour: () => [text.state.white_balance[state.white_balance], actual('ColourTemperature')],
-    Focus: () => [text.state.focus[state.focus], actual('LensPosition')],
-  }[group]?.().filter(Boolean).join(' · ') ?? '';
+    Exposure: [text.state[state.exposure], actual('ExposureTime'), actual('AnalogueGain')],
+    Colour: [text.state[state.white_balance], actual('ColourTemperature')],
+    Focus: [text.state[state.focus], actual('LensPosition')],
+  }[group]?.filter(Boolean).join(' · ') ?? '';
 }
 
 // Builds the panel into the <aside>, with its style, without which it is not shown: {open(focus), close()}.
@@ -200,7 +199,7 @@ export async function createPanel({ aside, controls, view, onClose }) {
   const body = h('div', { class: 'body' });
   const status = h('p', { class: 'says', role: 'status' });
   const notes = h('p', { class: 'notes' });
-  const title = h('h2', { tabindex: -1 }, text.title);
+  const title = h('h2', { id: 'controls-title', tabindex: -1 }, text.title);
   const undo = button(text.undo, takeBack, { 'aria-keyshortcuts': 'z Control+z' });
   const keep = button(text.keep, () => controls.change(controls.found()));
   const presetBox = h('div', { class: 'chips', role: 'group', 'aria-label': text.presets });

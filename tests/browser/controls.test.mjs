@@ -385,7 +385,7 @@ for (const name of Object.keys(kBrowsers)) {
       const page = await open({ prepare: (fresh) => fresh.evaluateOnNewDocument(() => {
         Object.defineProperty(navigator, 'languages', { get: () => ['de-CH', 'en'] });
       }) });
-      assert.equal(await page.$eval('#controls', (e) => e.getAttribute('aria-label')), 'Einstellungen der Kamera');
+      assert.equal(await page.$eval('#controls-title', (e) => e.textContent), 'Kamera einstellen');
       assert.deepEqual(await page.$$eval('#controls legend', (all) => all.map((e) => e.textContent)), ['Bild', 'Belichtung', 'Farbe', 'Fokus', 'Zoom']);
       assert.equal(await page.$eval('[for=control-Brightness]', (e) => e.textContent), 'Helligkeit');
       assert.match(await page.$eval('[data-name=ExposureTime] .note', (e) => e.textContent), /^Ohne Wirkung: Belichtungsmodus ist Auto/);

@@ -63,7 +63,7 @@ describe('the panel\'s tables', () => {
   // libcamera's names, as the server offers them, and what V4L2 alone has.
   const kNames = `Brightness Contrast Saturation Sharpness Gamma ExposureValue AeEnable ExposureTimeMode AnalogueGainMode ExposureTime AnalogueGain
     AeMeteringMode AeConstraintMode AeExposureMode AeFlickerMode AeFlickerPeriod AwbEnable AwbMode ColourGains ColourTemperature AfMode AfRange AfSpeed
-    AfMetering AfWindows LensPosition Zoom ZoomCentre NoiseReductionMode HdrMode v4l2.power_line_frequency v4l2.backlight_compensation
+    AfMetering LensPosition Zoom ZoomCentre NoiseReductionMode HdrMode v4l2.power_line_frequency v4l2.backlight_compensation
     v4l2.white_balance_automatic v4l2.white_balance_temperature v4l2.focus_absolute v4l2.sharpness v4l2.zoom_absolute`.split(/\s+/);
   const kSame = ['Gamma', 'Zoom', 'HdrMode', 'v4l2.zoom_absolute']; // in every language
   const shape = ({ names, values, ...rest }) => JSON.stringify(rest, (key, value) => (typeof value === 'function' ? value.length : value && typeof value === 'object' ? value : 'said'));
