@@ -7,6 +7,10 @@ const kTries = 5;       // of one change
 const kOneStepMs = 1000; // what follows a change of the same controls so soon is one step with it
 const kMostSteps = 50;
 const kTimeoutMs = 10000;
+// Who decides what, and how it is told not to.
+export const kAutomatic = {
+  ExposureTimeMode: ['Manual', 'ExposureTime'], AnalogueGainMode: ['Manual', 'AnalogueGain'], AwbEnable: [false, 'ColourGains'], AfMode: ['Manual', 'LensPosition'],
+};
 
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 const wishOf = (control) => (control.set ? control.wanted : null); // null: nobody wished anything
@@ -88,17 +92,13 @@ export class Controls {
   // What the camera's automatics have found, as wishes that keep it so; {} where there is nothing.
   found() {
     const values = {};
-    const keep = (mode, fixed, name) => {
+    for (const [mode, [fixed, name]] of Object.entries(kAutomatic)) {
       const [automatic, control] = [this.get(mode), this.get(name)];
-      if (!automatic || automatic.wanted === fixed || control?.actual === undefined) return;
+      if (!automatic || automatic.wanted === fixed || control?.actual === undefined) continue;
       const limit = (value) => Math.min(control.max, Math.max(control.min, control.type === 'integer' ? Math.round(value) : value));
       values[mode] = fixed;
       values[name] = Array.isArray(control.actual) ? control.actual.map(limit) : limit(control.actual);
-    };
-    keep('ExposureTimeMode', 'Manual', 'ExposureTime');
-    keep('AnalogueGainMode', 'Manual', 'AnalogueGain');
-    keep('AwbEnable', false, 'ColourGains');
-    keep('AfMode', 'Manual', 'LensPosition');
+    }
     return values;
   }
 
@@ -221,23 +221,13 @@ export class Controls {
       return;
     }
     const changed = Object.keys(after).filter((name) => before[name] && !same(wishOf(before[name]), wishOf(after[name])));
-    if (changed.length === 0) return;
-    const step = (name) => [name, { before: wishOf(before[name]), after: wishOf(after[name]) }];
-    this.#push(-Infinity, changed.map(step));
+    if (changed.length) this.#push(-Infinity, changed.map((name) => [name, { before: wishOf(before[name]), after: wishOf(after[name]) }]));
   }
 
   #take({ status, body, etag }) {
-    if (status === 200 && body?.controls) {
-      this.#document = body;
-      this.#etag = etag;
-      this.state = 'ready';
-    } else if (status === 401 || status === 403) {
-      this.state = 'forbidden';
-    } else if (status === 404 || status === 405) {
-      this.state = 'none';
-    } else {
-      this.state = 'away';
-    }
+    const ready = status === 200 && body?.controls;
+    if (ready) [this.#document, this.#etag] = [body, etag];
+    this.state = ready ? 'ready' : { 401: 'forbidden', 403: 'forbidden', 404: 'none', 405: 'none' }[status] ?? 'away';
   }
 
   // {status, body, etag, retryAfter}; status 0: no answer.

@@ -1,5 +1,5 @@
-// What the panel of the camera's controls says, by language; English else. `names` are those of controls, `values` of what
-// an enumeration offers, of one control alone as "Control.Value". What has no name here is called as the camera calls it.
+// What the panel of controls says, by language. `names` are those of controls, `values` of what they offer, of one control
+// alone as "Control.Value". What has none is called as the camera calls it.
 import { language } from './text.js';
 
 const en = {
@@ -12,7 +12,7 @@ const en = {
   undone: (names) => `Taken back: ${names}`,
   reset: (name) => `Reset ${name}`,
   resetAll: 'Reset all',
-  sure: 'Reset every control of this camera? Presets stay.',
+  sure: 'Reset all controls? Presets stay.',
   confirm: 'Reset',
   presets: 'Presets',
   presetNames: { day: 'Day', night: 'Night' },
@@ -33,7 +33,7 @@ const en = {
   forbidden: 'You may not change this camera any more.',
   none: 'This camera has no controls.',
   away: 'The camera\'s controls do not answer; trying again …',
-  heldBack: 'The camera failed after a change: it runs with its defaults once.',
+  heldBack: 'The camera failed after a change: it runs with its defaults for now.',
   notKept: 'Changes could not be stored: they hold until the server restarts.',
   misfits: (names) => `Kept, but not for this camera: ${names}`,
   names: {
@@ -57,11 +57,11 @@ const de = {
   undone: (names) => `Zurückgenommen: ${names}`,
   reset: (name) => `${name} zurücksetzen`,
   resetAll: 'Alles zurücksetzen',
-  sure: 'Alle Einstellungen dieser Kamera zurücksetzen? Voreinstellungen bleiben.',
+  sure: 'Alle Einstellungen zurücksetzen? Vorlagen bleiben.',
   confirm: 'Zurücksetzen',
-  presets: 'Voreinstellungen',
+  presets: 'Vorlagen',
   presetNames: { day: 'Tag', night: 'Nacht' },
-  editPresets: 'Voreinstellungen sichern oder löschen',
+  editPresets: 'Vorlagen sichern oder löschen',
   presetName: 'Name',
   save: 'Sichern',
   erase: (name) => `${name} löschen`,
@@ -78,7 +78,7 @@ const de = {
   forbidden: 'Sie dürfen diese Kamera nicht mehr einstellen.',
   none: 'Diese Kamera hat keine Einstellungen.',
   away: 'Die Einstellungen der Kamera antworten nicht; neuer Versuch …',
-  heldBack: 'Die Kamera versagte nach einer Änderung: sie läuft einmal ohne Einstellungen.',
+  heldBack: 'Die Kamera versagte nach einer Änderung: sie läuft vorerst ohne Einstellungen.',
   notKept: 'Änderungen ließen sich nicht speichern: sie gelten bis zum Neustart.',
   misfits: (names) => `Behalten, aber nicht für diese Kamera: ${names}`,
   names: {
@@ -104,7 +104,7 @@ const de = {
 export const tables = { en, de };
 export const text = tables[language];
 
-// V4L2's that are the same as libcamera's; its others are in the tables without "v4l2.".
+// V4L2's that libcamera has too; its others are in the tables, without "v4l2.".
 const kAliases = {
   sharpness: 'Sharpness', gamma: 'Gamma', gain: 'AnalogueGain', white_balance_automatic: 'AwbEnable', white_balance_temperature: 'ColourTemperature',
   auto_exposure: 'ExposureTimeMode', exposure_time_absolute: 'ExposureTime', focus_absolute: 'LensPosition', zoom_absolute: 'Zoom',
@@ -120,7 +120,7 @@ export function nameOf(name, table = text) {
 export const valueOf = (name, value, table = text) => (
   from(table.values, `${name}.${value}`) ?? from(table.values, value) ?? { true: table.on, false: table.off }[value] ?? words(String(value)));
 
-// "ExposureTimeMode is Auto", "the camera refused 3": the server's sentences about controls, in our words where we have them.
+// The server's sentences, in our words where we have them.
 export function sentence(said, table = text) {
   const [, name, value] = /^([\w.]+) is (.*)$/.exec(said) ?? [];
   if (name) return table.locked(nameOf(name, table), valueOf(name, value, table));
@@ -130,7 +130,7 @@ export function sentence(said, table = text) {
 
 const number = (value, digits) => value.toLocaleString(language, { maximumFractionDigits: digits });
 
-// A value as people say it: with its unit, and what it means.
+// With its unit, and what it means.
 export function spoken(name, value) {
   if (Array.isArray(value)) return value.map((one) => number(one, 2)).join(' · ');
   if (typeof value !== 'number') return valueOf(name, value);

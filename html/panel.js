@@ -1,21 +1,20 @@
-// The panel of the camera's controls beside the live picture: built from what the server says there is, and kept as it
-// says it is. What a change does is controls.js's.
+// The panel of the camera's controls: built from what the server says there is. What a change does is controls.js's.
+import { kAutomatic } from './controls.js';
 import { remember, remembered } from './memory.js';
 import { nameOf, sentence, spoken, text, valueOf } from './panel-text.js';
 
 const kGroups = ['Image', 'Exposure', 'Colour', 'Focus', 'Zoom'];
-const kAutomatic = ['ExposureTimeMode', 'AnalogueGainMode', 'AwbEnable', 'AfMode'];
 const kUnits = { ExposureTime: 'ms', AeFlickerPeriod: 'ms', ColourTemperature: 'K', LensPosition: 'dpt' };
 const kFactors = { ExposureTime: 1000, AeFlickerPeriod: 1000 }; // of the unit that people read
 const kHints = ['ExposureTime', 'LensPosition']; // whose value says more than its number
-const kCurved = 200;     // positions of a slider that is not linear
-const kWide = 100;       // max / min from which on a slider is logarithmic
-const kLopsided = 8;     // max / default from which on it is drawn out around the default
-const kUsualGain = 2;    // of a colour, where no default says it
+const kCurved = 200;  // positions of a slider that is not linear
+const kWide = 100;    // max / min from which on it is logarithmic
+const kLopsided = 8;  // max / default from which on the default is in its middle
+const kUsualGain = 2; // of a colour
 const kFirstZoom = 1.5;
 const kSaidMs = 4000;
 
-function h(tag, attributes = {}, ...children) {
+function h(tag, attributes, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
@@ -24,8 +23,9 @@ function h(tag, attributes = {}, ...children) {
   element.append(...children.filter(Boolean));
   return element;
 }
-const button = (label, onclick, attributes = {}) => h('button', { type: 'button', onclick, ...attributes }, label);
-// Only what differs is written: a screen reader is not told the same again.
+const button = (label, onclick, attributes) => h('button', { type: 'button', onclick, ...attributes }, label);
+const named = (label) => ({ 'aria-label': label, title: label });
+// Not told a screen reader again.
 function put(element, property, value) { if (element[property] !== value) element[property] = value; }
 
 // Between a control's values and a slider's positions.
@@ -54,7 +54,7 @@ export function shownValue(control) {
   return (locked ? actual ?? wanted : wanted ?? actual) ?? control.default ?? { numbers: Array(size).fill(Math.max(min, 1)), bool: false, enum: '' }[type] ?? min;
 }
 
-// Where the middle of the view goes when somebody points at a place of the picture, which shows the view zoomed.
+// Where the middle of the zoomed view goes when somebody points at a place of it.
 export function pointedCentre(place, zoom, centre) {
   const half = 0.5 / zoom;
   return [place.x, place.y].map((part, i) => {
@@ -67,36 +67,35 @@ export function pointedCentre(place, zoom, centre) {
 function createSlider({ name, id, label, info, describedBy, send }) {
   const scale = scaleOf(name, info);
   const factor = kFactors[name] ?? 1;
-  const range = h('input', { type: 'range', id, min: scale.min, max: scale.max, step: scale.step, 'aria-describedby': describedBy });
-  const box = h('input', {
-    type: 'number', id: `${id}-number`, min: info.min / factor, max: info.max / factor, step: scale.least / factor || 'any',
-    'aria-label': label, 'aria-describedby': describedBy,
-  });
   let held = false;
   let typing = false;
   let shown;
-  const show = (value) => {
-    shown = value;
-    if (!held && scale.toValue(Number(range.value)) !== value) range.value = scale.toPosition(value);
-    range.setAttribute('aria-valuetext', spoken(name, value));
-    if (!typing) put(box, 'value', String(Number((value / factor).toFixed(3))));
-  };
-  range.addEventListener('input', () => send(scale.toValue(Number(range.value))));
   const release = () => {
     held = false;
     show(shown);
   };
-  range.addEventListener('pointerdown', () => {
-    held = true;
-    for (const kind of ['pointerup', 'pointercancel']) window.addEventListener(kind, release, { once: true });
+  const typed = ({ type }) => {
+    typing = false;
+    if (type === 'change' && Number.isFinite(box.valueAsNumber)) send(scale.round(box.valueAsNumber * factor));
+    else show(shown);
+  };
+  const range = h('input', {
+    type: 'range', id, min: scale.min, max: scale.max, step: scale.step, 'aria-describedby': describedBy,
+    oninput: () => send(scale.toValue(Number(range.value))),
+    onpointerdown: () => {
+      held = true;
+      for (const kind of ['pointerup', 'pointercancel']) window.addEventListener(kind, release, { once: true });
+    },
   });
-  box.addEventListener('input', () => { typing = true; });
-  for (const kind of ['change', 'blur']) {
-    box.addEventListener(kind, () => {
-      typing = false;
-      if (kind === 'change' && Number.isFinite(box.valueAsNumber)) send(scale.round(box.valueAsNumber * factor));
-      else show(shown);
-    });
+  const box = h('input', {
+    type: 'number', id: `${id}-number`, min: info.min / factor, max: info.max / factor, step: scale.least / factor || 'any',
+    'aria-label': label, 'aria-describedby': describedBy, oninput: () => { typing = true; }, onchange: typed, onblur: typed,
+  });
+  function show(value) {
+    shown = value;
+    if (!held && scale.toValue(Number(range.value)) !== value) range.value = scale.toPosition(value);
+    range.setAttribute('aria-valuetext', spoken(name, value));
+    if (!typing) put(box, 'value', String(Number((value / factor).toFixed(3))));
   }
   return { range, box, show };
 }
@@ -114,7 +113,7 @@ function createRow(name, info, controls) {
   const noteId = `${id}-note`;
   const called = nameOf(name);
   const send = (value) => controls.change({ [name]: value });
-  const reset = button('↺', () => send(null), { class: 'reset', 'aria-label': text.reset(called), title: text.reset(called) });
+  const reset = button('↺', () => send(null), { class: 'reset', ...named(text.reset(called)) });
   const note = h('p', { class: 'note', id: noteId });
   const hint = h('span', { class: 'hint' });
   const unit = kUnits[name] ? [' ', h('span', { class: 'unit' }, kUnits[name])] : [];
@@ -169,8 +168,8 @@ function createRow(name, info, controls) {
       element.classList.toggle('set', control.set);
       if (!control.set && document.activeElement === reset) element.querySelector('input:not(:disabled), select:not(:disabled)')?.focus();
       put(reset, 'hidden', !control.set);
-      const { error, locked } = control;
-      put(note, 'textContent', error?.allowed ? text.allowed(error.allowed) : sentence(error?.error ?? problem ?? locked ?? ''));
+      const { error } = control;
+      put(note, 'textContent', error?.allowed ? text.allowed(error.allowed) : sentence(error?.error ?? problem ?? control.locked ?? ''));
       note.classList.toggle('wrong', Boolean(error ?? problem));
     },
   };
@@ -219,7 +218,6 @@ export async function createPanel({ aside, controls, view, onClose }) {
     timer = setTimeout(() => { said = ''; update(); }, kSaidMs);
   }
 
-  // The focus stays in the panel.
   function disable(element, disabled) {
     if (disabled && document.activeElement === element) title.focus();
     put(element, 'disabled', disabled);
@@ -233,7 +231,6 @@ export async function createPanel({ aside, controls, view, onClose }) {
     put(status, 'textContent', trouble || sentence(failure) || said);
     disable(undo, !controls.canUndo);
     if (!allowed) return;
-    // Values come and go; what there is changes with the camera.
     const shape = JSON.stringify(all.controls, (key, value) => (['wanted', 'actual', 'set', 'locked'].includes(key) ? undefined : value));
     if (shape !== built) build(all.controls);
     built = shape;
@@ -268,7 +265,7 @@ export async function createPanel({ aside, controls, view, onClose }) {
         group === 'Focus' && all.AfMode && button(text.focusNow, () => controls.focus(), { class: 'keep' }), expert.length > 0 && more);
     });
     body.replaceChildren(...[
-      h('div', { class: 'chips' }, presetBox, kAutomatic.some((name) => all[name]) && keep), buildPoints(all), ...groups, notes, buildPresets(), buildReset(),
+      h('div', { class: 'chips' }, presetBox, Object.keys(kAutomatic).some((name) => all[name]) && keep), buildPoints(all), ...groups, notes, buildPresets(), buildReset(),
     ].filter(Boolean));
     point('view');
     if (focused && aside.querySelector(`#${CSS.escape(focused)}`)) document.getElementById(focused).focus();
@@ -336,7 +333,7 @@ export async function createPanel({ aside, controls, view, onClose }) {
     look();
   }
 
-  aside.append(h('div', { class: 'head' }, title, undo, button('✕', onClose, { class: 'close', 'aria-label': text.close, title: text.close })), status, body);
+  aside.append(h('div', { class: 'head' }, title, undo, button('✕', onClose, { class: 'close', ...named(text.close) })), status, body);
   controls.onChange = update;
   document.addEventListener('visibilitychange', look);
   document.addEventListener('keydown', (event) => {

@@ -66,14 +66,14 @@ export class View {
     };
   }
 
-  // Where taps go, as places of the picture, instead of zooming the view when there are two; null: nowhere.
+  // Where taps go, as places of the picture, in place of zooming; null: nowhere.
   set point(call) {
     this.#point = call;
     this.#tap.at = -Infinity;
     this.#stage.classList.toggle('pointing', call !== null);
   }
 
-  // The place of the picture as it was served, {x, y} from 0 to 1, that lies under a place of the window; null beside it.
+  // The place of the served picture, {x, y} from 0 to 1, under one of the window; null beside it.
   toPicture({ clientX, clientY }) {
     const picture = this.#pictures.find((one) => !one.hidden);
     const width = picture?.naturalWidth ?? picture?.width ?? 0;
@@ -88,7 +88,7 @@ export class View {
     const ratios = [(sideways ? box.height : box.width) / width, (sideways ? box.width : box.height) / height];
     const scale = this.#fill ? Math.max(...ratios) : Math.min(...ratios);
     const place = { x: x / (scale * width) + 0.5, y: y / (scale * height) + 0.5 };
-    return [place.x, place.y].every((part) => part >= 0 && part <= 1) ? place : null;
+    return Object.values(place).every((part) => part >= 0 && part <= 1) ? place : null;
   }
 
   #set(change) {
