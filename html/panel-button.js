@@ -3,21 +3,17 @@
 import { Controls } from './controls.js';
 import { remember, remembered } from './memory.js';
 
-const kHash = '#controls';
-
 export class PanelButton {
   #button;
-  #aside = document.getElementById('controls');
   #view;
+  #aside = document.getElementById('controls');
   #controls = new Controls();
   #panel = null; // a promise
-  #wanted;       // open, as soon as it can be
+  #wanted = location.hash === '#controls' || remembered('controls') === 'open'; // as soon as it can be
 
   constructor(button, view) {
     this.#button = button;
     this.#view = view;
-    this.#wanted = location.hash === kHash || remembered('controls') === 'open';
-    window.addEventListener('hashchange', () => { if (location.hash === kHash && this.#aside.hidden) this.#open(); });
   }
 
   // Asks the server what there is and who may change it.
@@ -29,35 +25,34 @@ export class PanelButton {
   }
 
   toggle() {
-    if (!this.#aside.hidden) this.#close();
-    else this.#open();
+    if (this.#aside.hidden) this.#open(true);
+    else this.#close();
   }
 
-  async #open(focus = true) {
+  async #open(focus) {
     if (!this.#controls.allowed) return;
     this.#wanted = false;
     this.#panel ??= import('./panel.js').then(({ createPanel }) => createPanel({
       aside: this.#aside, controls: this.#controls, view: this.#view, onClose: () => this.#close(),
     }));
-    const panel = await this.#panel.catch(() => null);
-    if (!panel) {
-      this.#panel = null;
-      return;
+    try {
+      (await this.#panel).open(focus);
+      this.#say('open');
+    } catch {
+      this.#panel = null; // no network, say
     }
-    panel.open(focus);
-    this.#show(true);
   }
 
   async #close() {
     const inside = this.#aside.contains(document.activeElement);
     (await this.#panel).close();
-    this.#show(false);
+    this.#say('closed');
     this.#button.hidden = !this.#controls.allowed;
     if (inside) this.#button.focus();
   }
 
-  #show(open) {
-    remember('controls', open ? 'open' : 'closed');
-    this.#button.setAttribute('aria-expanded', String(open));
+  #say(state) {
+    remember('controls', state);
+    this.#button.setAttribute('aria-expanded', String(state === 'open'));
   }
 }

@@ -18,7 +18,7 @@ let paused = false;
 let figures = false;
 let skipped = 0;
 let stills = null;
-let asked = false; // what controls there are, since the newest connection
+let asked = false; // for the controls, since the newest connection
 let panelButton = null; // a promise
 const painted = []; // the newest frames: {at, bytes, delay}
 
@@ -94,7 +94,7 @@ function fallBack() {
   fallback.src = 'stream.mjpg';
 }
 
-// The camera's controls wait for the first picture, and it does not wait for them.
+// After the first picture, which does not wait for the controls.
 function offerControls() {
   asked = true;
   panelButton ??= import('./panel-button.js').then(({ PanelButton }) => new PanelButton(byId('adjust'), view));
