@@ -41,8 +41,8 @@ const en = {
     AnalogueGain: 'Gain', AeMeteringMode: 'Metering', AeConstraintMode: 'Priority', AeExposureMode: 'Exposure programme',
     AeFlickerMode: 'Flicker avoidance', AeFlickerPeriod: 'Flicker period', AwbEnable: 'Automatic white balance', AwbMode: 'Light',
     AfMode: 'Focus mode', AfRange: 'Focus range', AfSpeed: 'Focus speed', AfMetering: 'Focus area', LensPosition: 'Focus distance',
-    NoiseReductionMode: 'Noise reduction', HdrMode: 'HDR', power_line_frequency: 'Mains frequency', exposure_dynamic_framerate: 'Slower when dark',
-    focus_automatic_continuous: 'Continuous focus', pan_absolute: 'Pan', tilt_absolute: 'Tilt',
+    NoiseReductionMode: 'Noise reduction', HdrMode: 'HDR', power_line_frequency: 'Mains frequency',
+    focus_automatic_continuous: 'Continuous focus',
   },
   values: { CentreWeighted: 'Centre', 'AfMode.Auto': 'Once', Disabled: 'Off' },
 };
@@ -89,8 +89,8 @@ const de = {
     AwbEnable: 'Automatischer Weißabgleich', AwbMode: 'Licht', ColourGains: 'Farbverstärkung', ColourTemperature: 'Farbtemperatur',
     AfMode: 'Fokusmodus', AfRange: 'Fokusbereich', AfSpeed: 'Fokustempo', AfMetering: 'Fokusfeld',
     LensPosition: 'Entfernung', ZoomCentre: 'Zoommitte', NoiseReductionMode: 'Rauschminderung', HdrMode: 'HDR',
-    power_line_frequency: 'Netzfrequenz', exposure_dynamic_framerate: 'Langsamer im Dunkeln', hue: 'Farbton',
-    backlight_compensation: 'Gegenlichtausgleich', focus_automatic_continuous: 'Fokus nachführen', pan_absolute: 'Schwenken', tilt_absolute: 'Neigen',
+    power_line_frequency: 'Netzfrequenz', hue: 'Farbton',
+    backlight_compensation: 'Gegenlichtausgleich', focus_automatic_continuous: 'Fokus nachführen',
   },
   values: {
     Manual: 'Manuell', Off: 'Aus', Disabled: 'Aus', Short: 'Kurz', Long: 'Lang', Custom: 'Eigene', Fast: 'Schnell', CentreWeighted: 'Mitte',
@@ -109,7 +109,7 @@ const kAliases = {
   sharpness: 'Sharpness', gamma: 'Gamma', gain: 'AnalogueGain', white_balance_automatic: 'AwbEnable', white_balance_temperature: 'ColourTemperature',
   auto_exposure: 'ExposureTimeMode', exposure_time_absolute: 'ExposureTime', focus_absolute: 'LensPosition', zoom_absolute: 'Zoom',
 };
-const from = (table, name) => (Object.hasOwn(table, name) ? table[name] : undefined);
+export const from = (table, name) => (Object.hasOwn(table, name) ? table[name] : undefined);
 // "ColourGains", "led1_mode": in words.
 const words = (raw) => raw.replaceAll('_', ' ').replace(/([a-z])([A-Z][a-z])/g, (_, end, start) => `${end} ${start.toLowerCase()}`).replace(/^./, (first) => first.toUpperCase());
 export function nameOf(name, table = text) {

@@ -1,15 +1,15 @@
 // The panel of the camera's controls: built from what the server says there is. What a change does is controls.js's.
 import { kAutomatic } from './controls.js';
 import { remember, remembered } from './memory.js';
-import { nameOf, sentence, spoken, text, valueOf } from './panel-text.js';
+import { from, nameOf, sentence, spoken, text, valueOf } from './panel-text.js';
 
 const kGroups = ['Image', 'Exposure', 'Colour', 'Focus', 'Zoom'];
 const kUnits = { ExposureTime: 'ms', AeFlickerPeriod: 'ms', ColourTemperature: 'K', LensPosition: 'dpt' };
 const kFactors = { ExposureTime: 1000, AeFlickerPeriod: 1000 }; // of the unit that people read
 const kHints = ['ExposureTime', 'LensPosition']; // whose value says more than its number
-const kCurved = 200;  // positions of a slider that is not linear
-const kWide = 100;    // max / min from which on it is logarithmic
-const kLopsided = 8;  // max / default from which on the default is in its middle
+const kCurved = 200; // positions of a slider that is not linear
+const kWide = 100; // max / min from which on it is logarithmic
+const kLopsided = 8; // max / default from which on the default is in its middle
 const kUsualGain = 2; // of a colour
 const kFirstZoom = 1.5;
 const kSaidMs = 4000;
@@ -291,7 +291,7 @@ export async function createPanel({ aside, controls, view, onClose }) {
     const now = JSON.stringify(names);
     if (now === presetsBuilt) return;
     presetsBuilt = now;
-    const called = (name) => new Map(Object.entries(text.presetNames)).get(name.toLowerCase()) ?? name;
+    const called = (name) => from(text.presetNames, name.toLowerCase()) ?? name;
     const lost = [presetBox, eraseBox].some((box) => box.contains(document.activeElement));
     presetBox.replaceChildren(...names.map((name) => button(called(name), () => controls.apply(name))));
     eraseBox.replaceChildren(...names.map((name) => button(text.erase(called(name)), () => controls.erase(name))));
