@@ -89,11 +89,12 @@ for (const name of Object.keys(kBrowsers)) {
             context.drawImage(canvas, 0, canvas.height / 8, canvas.width, 1, 0, 0, 8, 1);
             return [...context.getImageData(0, 0, 8, 1).data];
           };
-          window.took = new Promise((resolve) => {
+          const from = look(); // before the key: a change is on its way while a canvas is read
+          window.took = new Promise((resolve, reject) => {
             document.getElementById('control-Brightness').addEventListener('input', (event) => {
-              const from = look();
               const watch = () => {
                 if (look().some((value, i) => Math.abs(value - from[i]) > 40)) resolve(performance.now() - event.timeStamp);
+                else if (performance.now() - event.timeStamp > 20000) reject(new Error('the picture stays as it is'));
                 else setTimeout(watch, 1);
               };
               watch();
