@@ -31,7 +31,7 @@ for (const name of Object.keys(kBrowsers)) {
     let site;
     let program;
     before(async () => {
-      site = await Site.start(['--stream.size', '640x480', '--snapshot.size', '640x480']);
+      site = await Site.start(['--stream.size', '640x480', '--snapshot.size', '640x480'], { controls: true });
       program = await launch(name);
     });
     after(async () => {

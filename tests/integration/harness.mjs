@@ -67,9 +67,11 @@ export class Child {
 export class Site {
   // `env`: of both programs, beside our own. `secure`: the site as the package installs it, with TLS and a password
   // (`password`, of user picam), at the https `url`; its plain HTTP is at `httpPort`.
-  static async start(flags = [], { nginx = true, env = {}, secure = false } = {}) {
+  // `controls`: whoever looks at a site without passwords may change the camera's controls, too.
+  static async start(flags = [], { nginx = true, env = {}, secure = false, controls = false } = {}) {
     const site = new Site();
     site.secure = secure;
+    site.controls = controls;
     site.env = { ...process.env, ...env };
     site.folder = mkdtempSync(existsSync('/dev/shm') ? '/dev/shm/picam-test.' : '/tmp/picam-test.');
     site.run = path.join(site.folder, 'run');
@@ -141,6 +143,7 @@ export class Site {
     this.places = places;
     writeFileSync(path.join(this.folder, 'picam/locations.conf'), `${this.locations('/', 'pi')}include picam/cameras.conf;\n`);
     edit(conf, places);
+    if (this.controls) edit(conf, (text) => text.replace('include picam/locations.conf;', 'set $picam_user anyone;\n    set $picam_role operator;\n    $&'));
     for (const name of readdirSync(path.join(this.folder, 'picam'))) edit(`picam/${name}`, places);
     edit('nginx.conf', (text) => text.replace('include picam.conf', this.secure ? 'include sites-enabled/*' : `include ${conf}`));
     if (this.secure && !this.password) {
