@@ -257,8 +257,15 @@ void CameraController::open()
         if (done.error().kind == ErrorKind::kNoCamera)
             waiting_source_ = std::move(session_->source);
         closeSource();
+        if (held_back_ != 0) {
+            const MutexLock lock(mutex_);
+            trial_.returnFailed(held_back_);
+        }
         return lifecycle_.failed(std::move(done.error()), lockedInputs(), steady_clock::now());
     }
+    if (held_back_ != 0)
+        log::warning("this program ended within seconds of a change of the camera's controls: it opens the camera once "
+                     "with the camera's own defaults");
     const SourceInfo &info = session_->info;
     promised_rate_ = info.fps;
     describe(info);
@@ -363,11 +370,8 @@ ControlsRequest CameraController::loadControls()
 ControlsRequest CameraController::tryControls(ControlsRequest controls)
 {
     const MutexLock lock(mutex_);
-    if (trial_.takeFailed(controls.generation)) {
-        log::warning("this program ended within seconds of a change of the camera's controls: it opens the camera once "
-                     "with the camera's own defaults");
+    if (trial_.takeFailed(controls.generation))
         held_back_ = controls.generation;
-    }
     in_force_.held_back = held_back_ != 0 && held_back_ == controls.generation;
     if (in_force_.held_back) {
         controls.defaults.clear();

@@ -18,6 +18,8 @@ public:
 
     // Whether the process before this one ended during a trial of this generation. True once.
     [[nodiscard]] bool takeFailed(std::uint32_t generation);
+    // True once more: the camera could not be opened.
+    void returnFailed(std::uint32_t generation) { failed_ = generation; }
     // The camera is given these controls now. Does nothing for a generation that has passed.
     void begin(std::uint32_t generation);
     // It bore them for kDuration.
