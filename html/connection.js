@@ -20,6 +20,7 @@ export class Connection {
   #watch = 0;
   #ping = 0;
   #lastFrame = 0;
+  #frozenMs = kFrozenMs;
   #streaming = false;
   #acknowledger = new Acknowledger((message) => this.send(message));
   #offsets = []; // the newest measurements: {roundTrip, offset}, ms
@@ -80,7 +81,7 @@ export class Connection {
     this.#watch = setInterval(() => {
       const now = performance.now();
       if (socket.readyState === WebSocket.CONNECTING && now - opened > kOpenMs) this.#lost('silent');
-      else if (this.#streaming && now - this.#lastFrame > kFrozenMs) this.#lost('frozen');
+      else if (this.#streaming && now - this.#lastFrame > this.#frozenMs) this.#lost('frozen');
     }, 500);
   }
 
@@ -117,6 +118,8 @@ export class Connection {
     } else if (message.type === 'state') {
       this.#streaming = message.state === 'streaming';
       if (this.#streaming) this.#acknowledger.fps = message.fps;
+      // Three frames, of a camera that exposes for seconds.
+      this.#frozenMs = message.fps > 0 ? Math.max(kFrozenMs, 3000 / message.fps) : kFrozenMs;
       if (this.#expects) this.#lastFrame = performance.now();
       this.#handlers.onState(message);
     } else if (message.type === 'pong') {

@@ -247,7 +247,7 @@ void CameraController::open()
     stills_.reset(); // whoever took the last opening's stills was interrupted at its end
     failed_ = converged_ = false;
     bad_frames_ = 0;
-    promised_rate_ = measured_rate_ = 0.0;
+    promised_rate_ = wanted_rate_ = measured_rate_ = 0.0;
     rate_meter_ = {};
     last_frame_ = MonotonicTime::min();
     convergence_begun_ = steady_clock::now();
@@ -267,7 +267,7 @@ void CameraController::open()
         log::warning("this program ended within seconds of a change of the camera's controls: it opens the camera once "
                      "with the camera's own defaults");
     const SourceInfo &info = session_->info;
-    promised_rate_ = info.fps;
+    promised_rate_ = wanted_rate_ = info.fps;
     describe(info);
     expectExposure(session_->controls);
     log::info("camera {} opened by {}, {}{}", info.name, options_.name,
@@ -401,7 +401,12 @@ void CameraController::expectExposure(const ControlsRequest &controls)
         return;
     const double rate =
         exposure.count() > 0 ? std::min(info.fps, 1e6 / static_cast<double>(exposure.count())) : info.fps;
-    if (promised_rate_.exchange(rate) != rate && lifecycle_.state() == CameraLifecycle::State::kStreaming)
+    wanted_rate_ = rate;
+    // A slower rate before its frames, or they would be taken for a stall; a faster one with its first frame.
+    if (rate >= promised_rate_)
+        return;
+    promised_rate_ = rate;
+    if (lifecycle_.state() == CameraLifecycle::State::kStreaming)
         observer_.onFrameRateChanged();
 }
 
@@ -498,8 +503,10 @@ void CameraController::noteControls(const CaptureMetadata &metadata, MonotonicTi
             convergence_begun_ = now;
         convergence_.emplace(convergence_begun_, options_.convergence_timeout);
     }
-    if (generation == wanted_generation_)
+    if (generation == wanted_generation_) {
         longest_exposure_ = wanted_exposure_.load();
+        promised_rate_ = wanted_rate_.load();
+    }
     const MutexLock lock(mutex_);
     in_force_.generation = generation;
     in_force_.metadata = metadata;

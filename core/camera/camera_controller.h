@@ -36,7 +36,7 @@ public:
     virtual void onCameraClosing() = 0;
     // Frames are demanded, and not to be had: why. kInterrupted: another process has the camera.
     virtual void onCameraUnavailable(const Error &why) = 0;
-    // The camera promises another rate than it did: an exposure that was set by hand takes longer than its interval.
+    // The camera promises a slower rate than it did: an exposure that was set by hand takes longer than its interval.
     virtual void onFrameRateChanged() {}
     // Another process requests a picture (CameraRequests). While the camera is open; a thread of the controller's.
     virtual void onStillRequested() {}
@@ -187,6 +187,7 @@ private:
 
     std::atomic<MonotonicTime> last_frame_{MonotonicTime::min()}; // min(): none since the camera was opened
     std::atomic<double> promised_rate_{0.0};                      // 0: none
+    std::atomic<double> wanted_rate_{0.0};                        // to be promised when the controls are in force
     std::atomic<double> measured_rate_{0.0};                      // 0: not known yet
     std::atomic<bool> converged_{false};
     std::atomic<int> bad_frames_{0};                  // in a row

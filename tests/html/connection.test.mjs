@@ -129,6 +129,16 @@ describe('Connection', () => {
     assert.ok(frozen.closed);
   });
 
+  test('a camera that exposes for seconds is not frozen', async () => {
+    await opened();
+    last().says({ type: 'state', state: 'streaming', fps: 0.1 });
+    await page.pass(29_000);
+    assert.deepEqual(seen.losses, []);
+    last().says({ type: 'state', state: 'streaming', fps: 30 });
+    await page.pass(3600);
+    assert.deepEqual(seen.losses, [[1, 'frozen']]);
+  });
+
   test('one that does not open in five seconds is silent', async () => {
     connection.open();
     await page.pass(5000);

@@ -477,7 +477,7 @@ TEST_F(CameraControllerTest, ALongExposureIsASlowRateThatIsSaidAtOnce)
     ASSERT_TRUE(observer_.heard("another rate"));
     EXPECT_EQ(controller_->frameRate(), 0.5);
     wantControls(2, {});
-    ASSERT_TRUE(observer_.heard("another rate", 2));
+    ASSERT_TRUE(frameWith(2));
     EXPECT_EQ(controller_->frameRate(), 30.0);
 }
 
