@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Controls, isLuma, kJson, kLevels, levelAt, levelOf, lumaAt, lumaOf, matches, pictureOf, pixelsOf, ycc } from './controls-client.mjs';
 import { view } from './guarded-viewer.mjs';
-import { assertWithin, Child, lockIsFree, programs, Site, Viewer, waitFor } from './harness.mjs';
+import { assertWithin, Child, lockIsFree, programs, said, Site, Viewer, waitFor } from './harness.mjs';
 
 const kSmall = ['--stream.size', '320x240', '--snapshot.size', '320x240', '--snapshot.settle', '0s'];
 const kAtOnce = ['--stream.linger', '0s', '--snapshot.linger', '0s'];
@@ -581,7 +581,7 @@ describe('beside each other:', { concurrency: true }, () => {
         damage(file);
         const had = name === 'a folder' || name === 'a link' ? null : readFileSync(file);
         await site.startStreamd();
-        assert.match(site.streamd.log, /warning.*pi\.json/, name);
+        await said(site.streamd, /warning.*pi\.json/);
         assert.deepEqual((await controls.get()).misfits, {}, name);
         await controls.patch({ Brightness: 0.25 });
         await waitFor(`the new file where there was one ${name}`, () => {
@@ -603,7 +603,7 @@ describe('beside each other:', { concurrency: true }, () => {
       await watch().waitFrames(1);
       await controls.patch({ Contrast: 0, Brightness: 0.5 });
       await controls.until('the word about it', (document) => !document.kept);
-      assert.match(site.streamd.log, /warning.*until the next reboot/);
+      await said(site.streamd, /warning.*until the next reboot/);
       assert.ok(isLuma(lumaOf((await pictureOf(site)).bytes), lumaAt(0.5)));
       await site.streamd.end('SIGKILL');
       await site.startStreamd();
@@ -688,13 +688,14 @@ describe('beside each other:', { concurrency: true }, () => {
       const document = await controls.get();
       assert.deepEqual([document.held_back, document.controls.Brightness.wanted], [true, -0.5]);
       assert.notEqual((await site.status()).controls.values.Brightness, -0.5);
-      assert.match(site.streamd.log, kWarning);
+      await said(site.streamd, kWarning);
       assert.equal((await pictureOf(site)).status, 200);
       await viewer.close();
       await controls.until('closed', ({ open }) => !open);
       const again = watch();
       assert.ok(isLuma(lumaOf((await again.waitFrames(1))[0].jpeg), lumaAt(-0.5)));
       assert.equal((await controls.get()).held_back, false);
+      await said(site.streamd, kWarning);
       assert.equal(matches(site.streamd.log, kWarning.source), 1);
       await again.close();
     }));
@@ -725,6 +726,7 @@ describe('beside each other:', { concurrency: true }, () => {
       writeFileSync(file, recording);
       await viewer.waitFrames(1);
       assert.equal((await controls.get()).held_back, true);
+      await said(site.streamd, kWarning);
       assert.equal(matches(site.streamd.log, kWarning.source), 1);
     })));
 
@@ -740,7 +742,7 @@ describe('beside each other:', { concurrency: true }, () => {
         return lumaOf((await pictureOf(site)).bytes);
       };
       assert.ok(!isLuma(await seen(), lumaAt(-0.5)));
-      assert.match(site.snapshot.log, kWarning);
+      await said(site.snapshot, kWarning);
       assert.ok(isLuma(await seen(), lumaAt(-0.5)));
       assert.equal(matches(site.snapshot.log, kWarning.source), 1);
     }));

@@ -64,6 +64,9 @@ export class Child {
   }
 }
 
+// What a program has said, as soon as it has come through its pipe.
+export const said = (child, pattern) => waitFor(`${pattern} in the log`, () => pattern.test(child.log));
+
 export class Site {
   // `env`: of both programs, beside our own. `secure`: the site as the package installs it, with TLS and a password
   // (`password`, of user picam), at the https `url`; its plain HTTP is at `httpPort`.

@@ -515,7 +515,7 @@ describe('the daemon', () => {
     assert.equal(answer.status, 200, answer.body.toString());
     assert.deepEqual(JSON.parse(answer.body).presets, { night: {} });
     assert.notEqual(answer.headers.etag, before.etag);
-    assert.match(site.streamd.log, /(?<![\w-])picam(?![\w-]).*night/);
+    await waitFor('a line in the log', () => /(?<![\w-])picam(?![\w-]).*night/.test(site.streamd.log));
     await site.change(['user', 'viewer', 'picam']);
     assert.equal((await patch(preset('day'))).status, 403);
     await site.change(['user', 'operator', 'picam']);

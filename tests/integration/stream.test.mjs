@@ -252,6 +252,6 @@ test('SIGTERM ends both at once, with viewers, without a trace', async () => {
   assert.deepEqual(await site.snapshot.end(), { code: 0, signal: null });
   assert.equal(await viewer.closed, 1001);
   const { readdirSync } = await import('node:fs');
-  assert.deepEqual(readdirSync(site.run).sort(), ['pi.frames', 'pi.lock']);
+  assert.deepEqual(readdirSync(site.run).sort(), ['pi.described', 'pi.frames', 'pi.lock']);
   await site.stop();
 });
