@@ -54,15 +54,4 @@ ControlPlan planControls(const ControlInfos &infos, const ControlValues &wanted,
     return plan;
 }
 
-ControlValues misfitsOf(const ControlInfos &infos, const ControlValues &wanted)
-{
-    ControlValues misfits;
-    for (const auto &[name, value] : wanted) {
-        const ControlInfo *info = findControl(infos, name);
-        if (info == nullptr || !checkControl(*info, value))
-            misfits.emplace(name, value);
-    }
-    return misfits;
-}
-
 } // namespace picam

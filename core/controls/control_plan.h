@@ -28,7 +28,4 @@ struct ControlPlan {
 [[nodiscard]] ControlPlan planControls(const ControlInfos &infos, const ControlValues &wanted,
                                        const std::set<std::string, std::less<>> &restored, ControlValues &told);
 
-// Those of a camera of which somebody wants a value that it does not have or does not allow.
-[[nodiscard]] ControlValues misfitsOf(const ControlInfos &infos, const ControlValues &wanted);
-
 } // namespace picam

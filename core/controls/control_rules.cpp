@@ -140,4 +140,15 @@ std::chrono::microseconds manualExposure(const ControlInfos &infos, const Contro
     return std::chrono::microseconds(static_cast<std::int64_t>(number.value_or(0.0)));
 }
 
+ControlValues misfitsOf(const ControlInfos &infos, const ControlValues &wanted)
+{
+    ControlValues misfits;
+    for (const auto &[name, value] : wanted) {
+        const ControlInfo *info = findControl(infos, name);
+        if (info == nullptr || !checkControl(*info, value))
+            misfits.emplace(name, value);
+    }
+    return misfits;
+}
+
 } // namespace picam

@@ -29,6 +29,9 @@ using LockedControls = std::map<std::string, std::string, std::less<>>;
 [[nodiscard]] bool isWanted(const ControlInfos &infos, const ControlValues &wanted, std::string_view name,
                             const ControlValue &value);
 
+// Those of a camera of which somebody wants a value that it does not have or does not allow.
+[[nodiscard]] ControlValues misfitsOf(const ControlInfos &infos, const ControlValues &wanted);
+
 // The exposure time that is wanted and in force; 0: the camera decides.
 [[nodiscard]] std::chrono::microseconds manualExposure(const ControlInfos &infos, const ControlValues &wanted);
 // By hand, so that nothing has to converge.

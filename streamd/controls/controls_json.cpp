@@ -1,7 +1,6 @@
 #include "streamd/controls/controls_json.h"
 
 #include "core/controls/control_json.h"
-#include "core/controls/control_plan.h"
 #include "core/controls/control_rules.h"
 #include "core/controls/control_value.h"
 
