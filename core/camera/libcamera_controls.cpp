@@ -3,10 +3,12 @@
 #include "core/controls/control_rules.h"
 #include "core/controls/control_value.h"
 #include "core/controls/zoom.h"
+#include "core/store/camera_requests.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <libcamera/version.h>
 #include <string_view>
 
@@ -450,6 +452,7 @@ void LibcameraControls::pushStep(const std::vector<ControlChange> &changes, std:
     for (const ControlChange &change : changes) {
         translate(change, step.values);
         step.names.push_back(change.name);
+        step.changes.push_back(change);
     }
     steps_.push_back(std::move(step));
 }
@@ -473,7 +476,7 @@ void LibcameraControls::want(std::uint32_t generation, const ControlValues &want
     if (std::exchange(focus_told_, camera.focus) != camera.focus && trigger &&
         isWanted(infos_, wanted_, "AfMode", std::string("Auto"))) {
         steps_.back().generation.reset();
-        steps_.push_back({{{*trigger, libcamera::ControlValue(std::int32_t{0})}}, {}, generation});
+        steps_.push_back({{{*trigger, libcamera::ControlValue(std::int32_t{0})}}, {}, {}, generation});
     }
 }
 
@@ -507,8 +510,7 @@ bool LibcameraControls::completed(const Step &step)
     const bool changed = std::erase_if(refused_, is_in_step) > 0;
     if (!step.values.empty())
         frames_left_ = kSensorDelay;
-    if (step.generation)
-        reached_ = *step.generation;
+    reach(step);
     return changed;
 }
 
@@ -524,10 +526,37 @@ bool LibcameraControls::putBack(Step step)
 
 void LibcameraControls::refused(const Step &step)
 {
+    if (step.changes.size() > 1) {
+        sayAlone(step);
+        return;
+    }
     for (const std::string &name : step.names)
         if (std::find(refused_.begin(), refused_.end(), name) == refused_.end())
             refused_.push_back(name);
-    if (step.generation)
+    reach(step);
+}
+
+// But for what has been told anew since then.
+void LibcameraControls::sayAlone(const Step &step)
+{
+    std::deque<Step> alone;
+    for (const ControlChange &change : step.changes) {
+        if (const auto told = told_.find(change.name); told == told_.end() || told->second != change.value)
+            continue;
+        alone.push_back({{}, {change.name}, {change}, std::nullopt});
+        translate(change, alone.back().values);
+    }
+    if (alone.empty())
+        reach(step);
+    else
+        alone.back().generation = step.generation;
+    steps_.insert(steps_.begin(), std::make_move_iterator(alone.begin()), std::make_move_iterator(alone.end()));
+}
+
+// A later one may have been said meanwhile.
+void LibcameraControls::reach(const Step &step)
+{
+    if (step.generation && (reached_ == 0 || !isBeforeControls(*step.generation, reached_)))
         reached_ = *step.generation;
 }
 

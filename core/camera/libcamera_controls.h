@@ -33,6 +33,7 @@ public:
     struct Step {
         std::vector<std::pair<unsigned int, libcamera::ControlValue>> values;
         std::vector<std::string> names;          // of the controls that it sets
+        std::vector<ControlChange> changes;      // what it sets them to
         std::optional<std::uint32_t> generation; // in force when this one has taken effect; empty: more follow
         int tries = 0;                           // requests with it that were not taken
     };
@@ -48,7 +49,8 @@ public:
     // not stand still for it. False then.
     static constexpr int kMaxTries = 8;
     [[nodiscard]] bool putBack(Step step);
-    // It has been through the camera; or the camera cancelled or refused it, which is a problem of each of its names.
+    // It has been through the camera; or the camera cancelled or refused it. Of several values one may be to blame, and
+    // the others in force or not: the next steps say them one by one. Of one it is a problem.
     // True where refusedNames() has changed.
     bool completed(const Step &step);
     void refused(const Step &step);
@@ -76,6 +78,8 @@ private:
     void translateMode(const ControlChange &change, Values &values) const;
     void translateZoom(Values &values) const;
     void translateWindows(const std::vector<double> &window, Values &values) const;
+    void sayAlone(const Step &step);
+    void reach(const Step &step);
     void pushStep(const std::vector<ControlChange> &changes, std::optional<std::uint32_t> generation);
 
     // Constant after construction.

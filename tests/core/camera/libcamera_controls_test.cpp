@@ -601,6 +601,50 @@ TEST(LibcameraControls, ARefusedValueIsAProblemAndHoldsNothingUp)
     EXPECT_TRUE(controls.refusedNames().empty());
 }
 
+TEST(LibcameraControls, OfSeveralThatAreRefusedEachIsSaidAlone)
+{
+    ControlMap map;
+    addWebcam(map);
+    auto controls = controlsOf(map);
+    controls.want(1, {{"Brightness", 0.5}, {"Contrast", 1.5}}, {});
+    auto steps = stepsOf(controls);
+    ASSERT_EQ(steps.back().names.size(), 2U);
+    controls.refused(steps.back());
+    EXPECT_TRUE(controls.refusedNames().empty());
+    steps = stepsOf(controls);
+    ASSERT_EQ(steps.size(), 2U);
+    EXPECT_EQ(steps[0].names, (std::vector<std::string>{"Brightness"}));
+    EXPECT_EQ(steps[0].generation, std::nullopt);
+    controls.completed(steps[0]);
+    controls.refused(steps[1]);
+    EXPECT_EQ(controls.refusedNames(), (std::vector<std::string>{"Contrast"}));
+    CaptureMetadata metadata;
+    for (unsigned frame = 0; frame <= LibcameraControls::kSensorDelay; ++frame)
+        controls.complete(metadata);
+    EXPECT_EQ(metadata.controls_generation, 1U);
+}
+
+TEST(LibcameraControls, WhatIsRefusedIsNotSaidAgainOverALaterValue)
+{
+    ControlMap map;
+    addWebcam(map);
+    auto controls = controlsOf(map);
+    controls.want(1, {{"Brightness", 0.5}, {"Contrast", 1.5}}, {});
+    const auto first = stepsOf(controls);
+    controls.want(2, {{"Brightness", 0.25}, {"Contrast", 1.5}}, {});
+    const auto second = stepsOf(controls);
+    controls.refused(first.back()); // the second is under way
+    controls.completed(second.back());
+    const auto again = stepsOf(controls);
+    ASSERT_EQ(again.size(), 1U);
+    EXPECT_EQ(again[0].names, (std::vector<std::string>{"Contrast"}));
+    controls.completed(again[0]);
+    CaptureMetadata metadata;
+    for (unsigned frame = 0; frame <= LibcameraControls::kSensorDelay; ++frame)
+        controls.complete(metadata);
+    EXPECT_EQ(metadata.controls_generation, 2U);
+}
+
 TEST(LibcameraControls, ARequestThatIsNeverTakenEndsAsARefusal)
 {
     ControlMap map;
