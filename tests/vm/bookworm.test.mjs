@@ -11,6 +11,7 @@ import { Child, freePort, waitFor } from '../integration/harness.mjs';
 import { apt, assertRawColors, assertSent, InstalledSite, kSlowMs, seconds, step } from './installed-site.mjs';
 import { Machine } from './machine.mjs';
 import { makePictures, sequenceOf, Webcam } from './webcam.mjs';
+import { changesReachTheCamera } from './webcam-controls.mjs';
 
 const today = process.env.VM_PACKAGE;
 
@@ -105,6 +106,8 @@ TEXT
     assertRawColors(raw.body);
     assert.doesNotMatch(machine.sh('picamctl check'), /BAD/);
   });
+
+  step('its controls: a change reaches the camera, through the driver, and is kept', () => changesReachTheCamera(machine, site, webcam));
 
   step('unplugged, and plugged in again, it comes back', async (t) => {
     const pids = () => ['picam-streamd@pi', 'picam-snapshot@pi'].map((unit) => site.mainPid(unit));
