@@ -13,16 +13,32 @@ namespace {
 
 constexpr int kVersion = 1;
 
+// Or `standard`, where the object has no such member. Not a copy, as value() makes one: what is nested deep enough
+// would end the program.
+const json &memberOf(const json &object, const char *name, const json &standard)
+{
+    const auto found = object.find(name);
+    return found != object.end() ? *found : standard;
+}
+
+bool isUint32(const json &number)
+{
+    return number.is_number_unsigned() && number.get<std::uint64_t>() <= UINT32_MAX;
+}
+
 std::optional<CameraControls> cameraFrom(const json &object)
 {
+    static const json kObject = json::object();
+    static const json kArray = json::array();
+    static const json kZero = 0U;
     if (!object.is_object())
         return std::nullopt;
     CameraControls camera;
-    auto values = controlsFromJson(object.value("values", json::object()));
-    const json restored = object.value("restored", json::array());
-    const json focus = object.value("focus", json(0U));
-    const json presets = object.value("presets", json::object());
-    if (!values || !restored.is_array() || !focus.is_number_unsigned() || !presets.is_object())
+    auto values = controlsFromJson(memberOf(object, "values", kObject));
+    const json &restored = memberOf(object, "restored", kArray);
+    const json &focus = memberOf(object, "focus", kZero);
+    const json &presets = memberOf(object, "presets", kObject);
+    if (!values || !restored.is_array() || !isUint32(focus) || !presets.is_object())
         return std::nullopt;
     camera.values = *std::move(values);
     for (const json &name : restored) {
@@ -58,14 +74,15 @@ Expected<ControlsDocument> parseControlsDocument(std::string_view text)
     const auto corrupt = [] { return fail(ErrorKind::kCorrupt, "it is no file of controls"); };
     if (text.size() > ControlsDocument::kMaxBytes)
         return corrupt();
+    static const json kNone;
+    static const json kText = "";
     const json root = json::parse(text, nullptr, false);
-    if (!root.is_object() || root.value("version", json()) != kVersion)
+    if (!root.is_object() || memberOf(root, "version", kNone) != kVersion)
         return corrupt();
-    const json generation = root.value("generation", json());
-    const json cameras = root.value("cameras", json());
-    const json camera_id = root.value("camera", json(""));
-    if (!generation.is_number_unsigned() || generation.get<std::uint64_t>() > UINT32_MAX || !cameras.is_object() ||
-        !camera_id.is_string())
+    const json &generation = memberOf(root, "generation", kNone);
+    const json &cameras = memberOf(root, "cameras", kNone);
+    const json &camera_id = memberOf(root, "camera", kText);
+    if (!isUint32(generation) || !cameras.is_object() || !camera_id.is_string())
         return corrupt();
     ControlsDocument document;
     document.generation = generation.get<std::uint32_t>();
