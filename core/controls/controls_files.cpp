@@ -2,6 +2,7 @@
 
 #include "core/base/log.h"
 #include "core/base/small_file.h"
+#include "core/store/camera_requests.h"
 
 #include <cstdio>
 #include <fmt/format.h>
@@ -47,7 +48,7 @@ ControlsDocument ControlsFiles::load() const
 {
     auto current = readOrWarn(current_path_);
     auto kept = readOrWarn(kept_path_);
-    if (current && (!kept || current->generation >= kept->generation))
+    if (current && (!kept || !isBeforeControls(current->generation, kept->generation)))
         return *std::move(current);
     return std::move(kept).value_or(ControlsDocument{});
 }
