@@ -28,6 +28,8 @@ const std::vector<Rule> &rules()
         {"AeFlickerMode", "ExposureTimeMode", std::string("Auto")},
         {"AeFlickerMode", "AnalogueGainMode", std::string("Auto")},
         {"AeFlickerPeriod", "AeFlickerMode", std::string("Manual")},
+        {"AeFlickerPeriod", "ExposureTimeMode", std::string("Auto")},
+        {"AeFlickerPeriod", "AnalogueGainMode", std::string("Auto")},
         {"AwbMode", "AwbEnable", true},
         {"ColourGains", "AwbEnable", false},
         {"ColourTemperature", "AwbEnable", false},
