@@ -34,6 +34,11 @@ ControlPlan planControls(const ControlInfos &infos, const ControlValues &wanted,
                 told.erase(before);
             return;
         }
+        // Its default would undo what is wanted in its place.
+        if (!wanted.contains(info.name) && wanted.contains(alternativeTo(info.name))) {
+            told.erase(info.name);
+            return;
+        }
         const bool was_told = before != told.end() || restored.contains(info.name);
         const auto value = valueToTell(info, wanted, was_told);
         if (!value || (!anew && before != told.end() && before->second == *value))

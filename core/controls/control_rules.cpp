@@ -133,6 +133,15 @@ Name alternativeTo(Name name)
     return {};
 }
 
+ControlValues withDefaults(const ControlValues &set, const ControlValues &defaults)
+{
+    ControlValues all = set;
+    for (const auto &[name, value] : defaults)
+        if (!set.contains(alternativeTo(name)))
+            all.emplace(name, value);
+    return all;
+}
+
 std::chrono::microseconds manualExposure(const ControlInfos &infos, const ControlValues &wanted)
 {
     if (!isWanted(infos, wanted, "ExposureTimeMode", std::string("Manual")))

@@ -22,6 +22,8 @@ using LockedControls = std::map<std::string, std::string, std::less<>>;
 
 // Those that cannot be wanted at the same time as this one: the last wins.
 [[nodiscard]] std::string_view alternativeTo(std::string_view name);
+// What is set, and the defaults of the settings beside it; without those to which something set is the alternative.
+[[nodiscard]] ControlValues withDefaults(const ControlValues &set, const ControlValues &defaults);
 
 // The value that is wanted, else the default; empty: the camera decides.
 [[nodiscard]] std::optional<ControlValue> wantedValue(const ControlInfos &infos, const ControlValues &wanted,

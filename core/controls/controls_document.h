@@ -9,7 +9,7 @@
 #pragma once
 
 #include "core/base/error.h"
-#include "core/controls/control.h"
+#include "core/controls/control_rules.h"
 
 #include <cstdint>
 #include <map>
@@ -54,10 +54,7 @@ struct ControlsRequest {
     // Of the camera with this id.
     [[nodiscard]] ControlValues wantedOf(std::string_view camera) const
     {
-        const CameraControls &own = of(camera);
-        ControlValues wanted = own.values;
-        wanted.insert(defaults.begin(), defaults.end());
-        return wanted;
+        return withDefaults(of(camera).values, defaults);
     }
     [[nodiscard]] const CameraControls &of(std::string_view camera) const
     {

@@ -118,8 +118,7 @@ WantedControls::View WantedControls::view()
     View view;
     view.camera = camera();
     view.set = current(view.camera);
-    view.wanted = view.set.values;
-    view.wanted.insert(defaults_.begin(), defaults_.end());
+    view.wanted = withDefaults(view.set.values, defaults_);
     view.generation = document_.generation;
     view.kept = keeper_.kept();
     return view;

@@ -181,5 +181,14 @@ TEST(ControlsRequest, WhatIsWantedIsTheWishElseTheSettings)
     EXPECT_EQ(controlsRequest({}, {}).of("new"), CameraControls{});
 }
 
+TEST(ControlsRequest, AWishGoesBeforeTheSettingThatItExcludes)
+{
+    ControlsDocument document;
+    document.cameras["a"].values = {{"ColourGains", Numbers{1.0, 2.0}}};
+    const auto request = controlsRequest(document, {{"ColourTemperature", std::int64_t{5000}}, {"AwbEnable", false}});
+    EXPECT_EQ(request.wantedOf("a"), (ControlValues{{"ColourGains", Numbers{1.0, 2.0}}, {"AwbEnable", false}}));
+    EXPECT_EQ(request.wantedOf("b").at("ColourTemperature"), ControlValue(std::int64_t{5000}));
+}
+
 } // namespace
 } // namespace picam
