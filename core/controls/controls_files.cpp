@@ -59,7 +59,7 @@ bool ControlsFiles::hasUnkept() const
     const auto kept = readDocument(kept_path_);
     if (!current || !*current)
         return false;
-    return !kept || !*kept || (**current != **kept && (*current)->generation >= (*kept)->generation);
+    return !kept || !*kept || (**current != **kept && !isBeforeControls((*current)->generation, (*kept)->generation));
 }
 
 Expected<void> ControlsFiles::publish(const ControlsDocument &document) const
