@@ -14,6 +14,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <fmt/format.h>
+#include <limits>
 #include <optional>
 #include <set>
 #include <utility>
@@ -108,6 +109,7 @@ public:
     {
         parser_.emplace();
         parser_->header_limit(kHeaderLimit);
+        parser_->body_limit(std::numeric_limits<std::uint64_t>::max()); // it reads none; whoever does has a limit
         stream_.expires_after(timeout);
         bhttp::async_read_header(
             stream_, buffer_, *parser_,
@@ -237,17 +239,22 @@ StatusValues HttpServer::State::Session::statusValues() const
 // Its body, as far as it may be long.
 void HttpServer::State::Session::readChange()
 {
+    const auto refuse_large = [this] {
+        keep_alive_ = false;
+        respond(ControlsHttp::refuse(413, "a change has at most 4096 bytes"));
+    };
+    // The parser's limit is for what has no length: it has read this head already.
+    if (const auto length = parser_->content_length(); length && *length > ControlsHttp::kMaxBody)
+        return refuse_large();
     change_parser_.emplace(std::move(*parser_));
     change_parser_->body_limit(ControlsHttp::kMaxBody);
     stream_.expires_after(kRequestTimeout);
     bhttp::async_read(stream_, buffer_, *change_parser_,
-                      [self = shared_from_this()](const error_code &error, std::size_t) {
+                      [self = shared_from_this(), refuse_large](const error_code &error, std::size_t) {
                           if (self->ended_)
                               return;
-                          if (error == bhttp::error::body_limit) {
-                              self->keep_alive_ = false;
-                              return self->respond(ControlsHttp::refuse(413, "a change has at most 4096 bytes"));
-                          }
+                          if (error == bhttp::error::body_limit)
+                              return refuse_large();
                           if (error)
                               return self->end();
                           const auto &request = self->change_parser_->get();
