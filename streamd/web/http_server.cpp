@@ -272,8 +272,11 @@ void HttpServer::State::Session::handleControls(const bhttp::request_header<> &r
         return stringView(request[beast::string_view(name.data(), name.size())]);
     };
     const bool is_change = request.method() != bhttp::verb::get && request.method() != bhttp::verb::head;
-    if (is_change && !server->access.admits(field(Access::kHeader), Access::Clock::now()))
-        return refuse();
+    if (is_change && !server->access.admits(field(Access::kHeader), Access::Clock::now())) {
+        auto refusal = ControlsHttp::refuse(503, Access::kReason);
+        refusal.retry_after = 1;
+        return respond(refusal);
+    }
     ControlsHttp::Request change;
     change.method = stringView(request.method_string());
     change.target = stringView(request.target());
