@@ -36,9 +36,13 @@ std::optional<ControlsChange> changeOf(const json &node)
 {
     ControlsChange change;
     for (const auto &[name, each] : node.items()) {
-        if (name == "preset" && each.is_string()) {
+        if (name == "preset") {
+            if (!each.is_string())
+                return std::nullopt;
             change.preset = each.get<std::string>();
-        } else if (name == "presets" && each.is_object()) {
+        } else if (name == "presets") {
+            if (!each.is_object())
+                return std::nullopt;
             for (const auto &[preset, values] : each.items()) {
                 auto read = values.is_null() ? std::optional<ControlValues>() : controlsFromJson(values);
                 if (!read && !values.is_null())
@@ -203,7 +207,7 @@ Answer ControlsHttp::answer(const Request &request, Clock::time_point now)
         return change(request);
     if (path == kFocusPath)
         return focus(request);
-    if (!json::accept(request.body))
+    if (!json::parse(request.body, nullptr, false).is_object())
         return refuse(400, "this takes a JSON object");
     return done(request, wanted_.reset(std::string(request.user)));
 }
