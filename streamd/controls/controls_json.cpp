@@ -203,10 +203,10 @@ std::string controlsText(const WantedControls::View &view)
         const auto wanted = wantedValue(infos, view.wanted, info.name);
         const auto now = actual.find(info.name);
         const auto reason = locked.find(info.name);
-        const auto problem = view.camera->in_force.problems.find(info.name);
         std::string note = reason != locked.end() ? reason->second : std::string();
-        if (problem != view.camera->in_force.problems.end())
-            note = problem->second;
+        // Of a camera that is closed now they are of the past.
+        if (const auto &problems = view.camera->in_force.problems; view.camera->open && problems.contains(info.name))
+            note = problems.find(info.name)->second;
         text += fmt::format("{}\t{}\t{}\t{}\t{}\n", info.name, wanted ? controlText(*wanted) : "", allowedValues(info),
                             now != actual.end() ? controlText(now->second) : "", note);
     }
