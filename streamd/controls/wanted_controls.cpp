@@ -108,7 +108,13 @@ CameraControls &WantedControls::current(const std::optional<ControlsCamera::Open
     if (!document_.cameras.contains(camera->id))
         if (auto any = document_.cameras.extract(std::string(ControlsDocument::kAnyCamera)); !any.empty()) {
             any.key() = camera->id;
+            const bool is_empty = any.mapped() == CameraControls{};
             document_.cameras.insert(std::move(any));
+            // Or the others would give it to the next camera as well. Where it cannot be written the next change does.
+            if (!is_empty) {
+                static_cast<void>(files_.publish(document_));
+                keeper_.keep(document_);
+            }
         }
     return document_.cameras[camera->id];
 }
