@@ -42,9 +42,16 @@ Refusal fit(const ControlInfos *infos, const std::string &name, ControlValue &va
     return std::nullopt;
 }
 
+// No camera has so many controls: they are of when it was not known yet, and any name might have been one's.
+void makeRoom(const ControlInfos *infos, CameraControls &set)
+{
+    if (infos != nullptr && set.restored.size() >= WantedControls::kMaxControls)
+        std::erase_if(set.restored, [infos](const std::string &name) { return findControl(*infos, name) == nullptr; });
+}
+
 void restore(CameraControls &set, const std::string &name)
 {
-    if (set.values.erase(name) > 0)
+    if (set.values.erase(name) > 0 && set.restored.size() < WantedControls::kMaxControls)
         set.restored.insert(name);
 }
 
@@ -142,6 +149,7 @@ std::string WantedControls::etag()
 
 Refusal WantedControls::apply(const ControlsChange &change, const ControlInfos *infos, CameraControls &set) const
 {
+    makeRoom(infos, set);
     if (change.preset) {
         const auto found = set.presets.find(*change.preset);
         if (found == set.presets.end())
@@ -200,6 +208,7 @@ Refusal WantedControls::reset(const std::string &who)
 {
     const auto opened = camera();
     CameraControls set = current(opened);
+    makeRoom(opened ? &opened->infos : nullptr, set);
     const ControlValues former = set.values;
     for (const auto &[name, value] : former)
         restore(set, name);
