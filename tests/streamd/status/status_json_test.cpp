@@ -64,5 +64,25 @@ TEST(StatusJson, ADeadCameraIsNotStreaming)
     EXPECT_EQ(told["camera"]["source"], "");
 }
 
+TEST(StatusJson, TellsWhichControlsAreInForce)
+{
+    StatusValues values = fresh().values(kStart);
+    EXPECT_EQ(json::parse(statusJson(values))["controls"], json::parse(R"({"generation": 0, "values": {}})"));
+    values.controls.generation = 17;
+    values.controls.values = {{"AwbEnable", true},
+                              {"AwbMode", std::string("Daylight")},
+                              {"Brightness", 0.25},
+                              {"ColourGains", std::vector<double>{1.5, 2.0}},
+                              {"ExposureTime", std::int64_t{5000}},
+                              {"Mode", std::string("\xff\"")}}; // as a driver may call it
+    const auto controls = json::parse(statusJson(values))["controls"];
+    EXPECT_EQ(controls["generation"], 17);
+    EXPECT_EQ(controls["values"].size(), 6U);
+    EXPECT_EQ(controls["values"]["AwbEnable"], true);
+    EXPECT_EQ(controls["values"]["Brightness"], 0.25);
+    EXPECT_EQ(controls["values"]["ColourGains"], json::parse("[1.5, 2.0]"));
+    EXPECT_EQ(controls["values"]["ExposureTime"], 5000);
+}
+
 } // namespace
 } // namespace picam

@@ -294,5 +294,217 @@ TEST(HttpServerFull, TurnsAwayWithAWord)
     EXPECT_THAT(answer, Not(HasSubstr("multipart")));
 }
 
+// As an operator's page sends it by nginx.
+std::string changeHead(const std::string &length, const std::string &more = "", const std::string &method = "PATCH",
+                       const std::string &target = "/controls")
+{
+    return method + " " + target + " HTTP/1.1\r\nHost: pi.local\r\nX-Picam-User: picam\r\nX-Picam-Role: operator\r\n" +
+           "Content-Type: application/json\r\nIf-Match: *\r\n" + length + more + "\r\n";
+}
+std::string change(const std::string &body, const std::string &more = "", const std::string &method = "PATCH",
+                   const std::string &target = "/controls")
+{
+    return changeHead("Content-Length: " + std::to_string(body.size()) + "\r\n", more, method, target) + body;
+}
+
+class HttpServerControls : public HttpServerTest {
+protected:
+    HttpServerControls()
+    {
+        served.onLoop([this] { served.controls.open(); });
+    }
+    // The next answer of the connection.
+    static std::string readAnswer(RawClient &client, std::string *body = nullptr)
+    {
+        const auto head = client.readThrough("\r\n\r\n");
+        const auto at = head.find("Content-Length: ");
+        if (at == std::string::npos) {
+            ADD_FAILURE() << "no length in: " << head;
+            return head;
+        }
+        const auto read = client.readBytes(std::stoul(head.substr(at + 16)));
+        if (body != nullptr)
+            *body = read;
+        return head;
+    }
+    double brightness()
+    {
+        return served.onLoop([this] {
+            const auto values = served.controls.wanted->view().set.values;
+            const auto found = values.find("Brightness");
+            return found != values.end() ? std::get<double>(found->second) : -99.0;
+        });
+    }
+};
+
+TEST_F(HttpServerControls, AreShownToWhoLooks)
+{
+    const auto answer = answerTo(getOnce("/controls"));
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
+    EXPECT_THAT(answer, HasSubstr("Content-Type: application/json\r\n"));
+    EXPECT_THAT(answer, HasSubstr("Cache-Control: no-store\r\n"));
+    EXPECT_THAT(answer, HasSubstr("ETag: \"0-"));
+    const auto head = answerTo(getOnce("/controls", "HEAD"));
+    EXPECT_THAT(head, HasSubstr("ETag: \"0-"));
+    EXPECT_EQ(head.find("\r\n\r\n") + 4, head.size());
+    EXPECT_THAT(answerTo(getOnce("/controls?format=text")), HasSubstr("\nContrast\t1\t"));
+    for (const char *target : {"/controls/", "/controls/x", "/controlsx"})
+        EXPECT_THAT(answerTo(getOnce(target)), StartsWith("HTTP/1.1 404 ")) << target;
+}
+
+TEST_F(HttpServerControls, AreChangedAndTheConnectionGoesOn)
+{
+    RawClient client(served.httpPath());
+    for (const double wanted : {0.25, 0.5}) {
+        client.send(change("{\"Brightness\": " + std::to_string(wanted) + "}"));
+        std::string body;
+        EXPECT_THAT(readAnswer(client, &body), StartsWith("HTTP/1.1 200 OK\r\n"));
+        EXPECT_EQ(nlohmann::json::parse(body)["controls"]["Brightness"]["wanted"], wanted);
+        EXPECT_EQ(brightness(), wanted);
+    }
+    client.send(change("{\"Brightness\": 7}"));
+    EXPECT_THAT(readAnswer(client), StartsWith("HTTP/1.1 422 "));
+    client.send(change("{}", "", "POST", "/controls/reset"));
+    EXPECT_THAT(readAnswer(client), StartsWith("HTTP/1.1 200 "));
+    client.send(get("/healthz"));
+    EXPECT_THAT(readAnswer(client), StartsWith("HTTP/1.1 200 "));
+    client.send(change("{}", "Connection: close\r\n"));
+    EXPECT_THAT(client.readAll(), HasSubstr("Connection: close\r\n"));
+}
+
+TEST_F(HttpServerControls, AChangeMayComeInPieces)
+{
+    RawClient client(served.httpPath());
+    client.sendByteByByte(change("{\"Brightness\": 0.25}"));
+    EXPECT_THAT(readAnswer(client), StartsWith("HTTP/1.1 200 "));
+    EXPECT_EQ(brightness(), 0.25);
+    client.sendByteByByte(changeHead("Transfer-Encoding: chunked\r\n") +
+                          "5\r\n{\"Bri\r\n0f;x=y\r\nghtness\": 0.5  \r\n1\r\n}\r\n0\r\n\r\n");
+    EXPECT_THAT(readAnswer(client), StartsWith("HTTP/1.1 200 "));
+    EXPECT_EQ(brightness(), 0.5);
+}
+
+TEST_F(HttpServerControls, RequestsBehindAChangeAreAnsweredInTheirOrder)
+{
+    RawClient client(served.httpPath());
+    client.send(change("{\"Brightness\": 0.25}") + get("/healthz") + change("{\"Brightness\": 0.5}") +
+                get("/controls?format=text"));
+    std::string body;
+    EXPECT_THAT(readAnswer(client, &body), StartsWith("HTTP/1.1 200 "));
+    EXPECT_THAT(body, HasSubstr("0.25"));
+    readAnswer(client, &body);
+    EXPECT_EQ(body, "ok\n");
+    readAnswer(client);
+    readAnswer(client, &body);
+    EXPECT_THAT(body, HasSubstr("Brightness\t0.5\t"));
+}
+
+TEST_F(HttpServerControls, ALargeBodyIsRefusedBeforeItIsRead)
+{
+    // What it says of its length is enough, however much that is.
+    for (const char *length : {"4097", "1000000", "2000000", "99999999999"}) {
+        const auto answer = answerTo(changeHead("Content-Length: " + std::string(length) + "\r\n"));
+        EXPECT_THAT(answer, StartsWith("HTTP/1.1 413 ")) << length;
+        EXPECT_THAT(answer, HasSubstr("Connection: close\r\n")) << length;
+        EXPECT_THAT(answer, HasSubstr("{\n \"error\": ")) << length;
+    }
+    // Else what has come of it.
+    const auto answer = answerTo(changeHead("Transfer-Encoding: chunked\r\n") + "1001\r\n" + std::string(4097, ' '));
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 413 "));
+    EXPECT_TRUE(served.untilAlone());
+    const std::string most = "{\"Brightness\": 0.5}";
+    EXPECT_THAT(answerTo(change(most + std::string(4096 - most.size(), ' '), "Connection: close\r\n")),
+                StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(HttpServerControls, WhatIsNoBodyIsNoChange)
+{
+    // Without a length there is none.
+    EXPECT_THAT(answerTo(changeHead("Connection: close\r\n")), StartsWith("HTTP/1.1 400 "));
+    EXPECT_THAT(answerTo(changeHead("Content-Length: 0\r\nConnection: close\r\n")), StartsWith("HTTP/1.1 400 "));
+    for (const char *bad :
+         {"Content-Length: -1\r\n", "Content-Length: x\r\n", "Content-Length: 1\r\nContent-Length: 2\r\n",
+          "Content-Length: 99999999999999999999999\r\n", "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n"})
+        EXPECT_THAT(answerTo(changeHead(bad) + "{}"), StartsWith("HTTP/1.1 400 ")) << bad;
+    // A body that breaks off or is none ends the connection, and changes nothing.
+    EXPECT_EQ(answerTo(changeHead("Transfer-Encoding: chunked\r\n") + "zz\r\n{\"Brightness\": 0.5}"), "");
+    {
+        RawClient client(served.httpPath());
+        client.send(changeHead("Content-Length: 1000\r\n") + "{\"Brightness\": 0.5}");
+    }
+    EXPECT_TRUE(served.untilAlone());
+    EXPECT_EQ(brightness(), -99.0);
+}
+
+TEST_F(HttpServerControls, ABodyForAnotherAddressIsNotRead)
+{
+    for (const char *target : {"/status", "/ticket", "/controlsx", "/"}) {
+        const auto answer = answerTo(change("{}", "", "PATCH", target));
+        EXPECT_THAT(answer, StartsWith("HTTP/1.1 405 ")) << target;
+        EXPECT_THAT(answer, HasSubstr("Connection: close\r\n")) << target;
+    }
+    const auto answer = answerTo(change("{}", "", "DELETE"));
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 405 "));
+    EXPECT_THAT(answer, HasSubstr("Allow: GET, HEAD, PATCH\r\n"));
+    EXPECT_THAT(answer, HasSubstr("Connection: close\r\n"));
+    EXPECT_THAT(answerTo(change("{\"Brightness\": 0.5}", "", "GET")), HasSubstr("Connection: close\r\n"));
+    EXPECT_EQ(brightness(), -99.0);
+    EXPECT_THAT(answerTo(getOnce("/controls/reset", "HEAD")), HasSubstr("Allow: POST\r\n"));
+}
+
+TEST_F(HttpServerControls, AreChangedByNobodyWithoutARole)
+{
+    std::string request = change("{\"Brightness\": 0.5}", "Connection: close\r\n");
+    request.replace(request.find("operator"), 8, "viewer");
+    EXPECT_THAT(answerTo(request), StartsWith("HTTP/1.1 403 "));
+    EXPECT_THAT(answerTo(change("{\"Brightness\": 0.5}", "Origin: https://friend.example\r\nConnection: close\r\n")),
+                StartsWith("HTTP/1.1 403 "))
+        << "those that may watch may not change";
+    EXPECT_EQ(brightness(), -99.0);
+}
+
+TEST_F(HttpServerControls, ARefusalForManyChangesSaysWhenToTryAgain)
+{
+    RawClient client(served.httpPath());
+    const auto deadline = std::chrono::steady_clock::now() + testing::kDeadline;
+    std::string head;
+    do {
+        client.send(change("{}"));
+        head = readAnswer(client);
+    } while (head.starts_with("HTTP/1.1 200 ") && std::chrono::steady_clock::now() < deadline);
+    EXPECT_THAT(head, StartsWith("HTTP/1.1 429 "));
+    EXPECT_THAT(head, HasSubstr("Retry-After: 1\r\n"));
+}
+
+TEST_F(HttpServerControls, AnOldWorkerChangesNothing)
+{
+    EXPECT_THAT(answerTo("POST /access?generation=2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+                StartsWith("HTTP/1.1 200 "));
+    for (const char *old : {"X-Picam-Access: 1\r\n", ""}) {
+        const auto refusal = answerTo(change("{\"Brightness\": 0.5}", std::string(old) + "Connection: close\r\n"));
+        EXPECT_THAT(refusal, StartsWith("HTTP/1.1 503 "));
+        EXPECT_THAT(refusal, HasSubstr("Retry-After: 1\r\n"));
+        EXPECT_THAT(refusal, HasSubstr("Content-Type: application/json\r\n"));
+        EXPECT_TRUE(nlohmann::json::parse(refusal.substr(refusal.find("\r\n\r\n") + 4)).contains("error"));
+    }
+    EXPECT_EQ(brightness(), -99.0);
+    EXPECT_THAT(answerTo(change("{\"Brightness\": 0.5}", "X-Picam-Access: 2\r\nConnection: close\r\n")),
+                StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(HttpServerControls, StandInTheStatus)
+{
+    answerTo(change("{\"Brightness\": 0.5}", "Connection: close\r\n"));
+    served.onLoop([this] { served.controls.camera.opened->in_force.generation = 1; });
+    const auto status = answerTo(getOnce("/status"));
+    const auto controls = nlohmann::json::parse(status.substr(status.find("\r\n\r\n") + 4))["controls"];
+    EXPECT_EQ(controls["generation"], 1);
+    EXPECT_EQ(controls["values"]["Brightness"], 0.5);
+    served.onLoop([this] { served.controls.camera.opened->open = false; });
+    const auto closed = answerTo(getOnce("/status"));
+    EXPECT_EQ(nlohmann::json::parse(closed.substr(closed.find("\r\n\r\n") + 4))["controls"],
+              nlohmann::json::parse(R"({"generation": 0, "values": {}})"));
+}
+
 } // namespace
 } // namespace picam
