@@ -175,7 +175,7 @@ ControlInfos V4l2Controls::infos(const std::function<bool(std::string_view)> &li
         if (std::any_of(known.libcamera.begin(), known.libcamera.end(),
                         [&](std::string_view name) { return !name.empty() && libcamera_has(name); }))
             continue;
-        std::optional<Control> control = query(known.id);
+        std::unique_ptr<Control> control = query(known.id);
         if (!control)
             continue;
         control->info.name = known.name;
@@ -187,24 +187,25 @@ ControlInfos V4l2Controls::infos(const std::function<bool(std::string_view)> &li
     return infos;
 }
 
-std::optional<V4l2Controls::Control> V4l2Controls::query(std::uint32_t id)
+std::unique_ptr<V4l2Controls::Control> V4l2Controls::query(std::uint32_t id)
 {
     constexpr std::uint32_t kUnusable = V4L2_CTRL_FLAG_DISABLED | V4L2_CTRL_FLAG_READ_ONLY | V4L2_CTRL_FLAG_WRITE_ONLY;
     const std::optional<Description> said = describe(*device_, id);
     if (!said || (said->flags & kUnusable) != 0)
-        return std::nullopt;
-    Control control;
+        return nullptr;
+    auto found = std::make_unique<Control>();
+    Control &control = *found;
     control.id = id;
     ControlInfo &info = control.info;
     switch (said->type) {
     case V4L2_CTRL_TYPE_BOOLEAN:
         info.type = ControlType::kBool;
         info.default_value = said->default_value != 0;
-        return control;
+        return found;
     case V4L2_CTRL_TYPE_INTEGER:
         if (said->min >= said->max || said->min < std::numeric_limits<std::int32_t>::min() ||
             said->max > std::numeric_limits<std::int32_t>::max())
-            return std::nullopt;
+            return nullptr;
         info.type = ControlType::kInteger;
         info.min = static_cast<double>(said->min);
         info.max = static_cast<double>(said->max);
@@ -212,18 +213,18 @@ std::optional<V4l2Controls::Control> V4l2Controls::query(std::uint32_t id)
         info.step = said->step < 1 || said->step > said->max - said->min ? 1.0 : static_cast<double>(said->step);
         if (said->default_value >= said->min && said->default_value <= said->max)
             info.default_value = said->default_value;
-        return control;
+        return found;
     case V4L2_CTRL_TYPE_MENU:
     case V4L2_CTRL_TYPE_INTEGER_MENU:
         info.type = ControlType::kEnum;
         if (!queryMenu(control, said->min, said->max, said->type == V4L2_CTRL_TYPE_INTEGER_MENU))
-            return std::nullopt;
+            return nullptr;
         for (std::size_t i = 0; i < control.menu.size(); ++i)
             if (control.menu[i] == said->default_value)
                 info.default_value = info.values[i];
-        return control;
+        return found;
     default:
-        return std::nullopt;
+        return nullptr;
     }
 }
 

@@ -49,7 +49,7 @@ private:
         std::vector<std::int32_t> menu; // kEnum: the driver's number of each of info.values
     };
 
-    [[nodiscard]] std::optional<Control> query(std::uint32_t id);
+    [[nodiscard]] std::unique_ptr<Control> query(std::uint32_t id); // null: the camera has none that can be offered
     [[nodiscard]] bool queryMenu(Control &control, std::int64_t min, std::int64_t max, bool of_integers);
     [[nodiscard]] const Control *find(std::string_view name) const;
 
