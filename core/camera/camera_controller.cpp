@@ -241,13 +241,15 @@ void CameraController::open()
         new_rate_.reset();
         requested_elsewhere_ = camera_added_ = controls_changed_ = false;
         in_force_ = {};
+        wanted_exposure_ = longest_exposure_ = std::chrono::microseconds(0);
+        wanted_rate_ = 0.0;
     }
-    held_back_ = frame_generation_ = 0;
-    wanted_exposure_ = longest_exposure_ = std::chrono::microseconds(0);
+    held_back_ = 0;
+    frame_generation_ = 0;
     stills_.reset(); // whoever took the last opening's stills was interrupted at its end
     failed_ = converged_ = false;
     bad_frames_ = 0;
-    promised_rate_ = wanted_rate_ = measured_rate_ = 0.0;
+    promised_rate_ = measured_rate_ = 0.0;
     rate_meter_ = {};
     last_frame_ = MonotonicTime::min();
     convergence_begun_ = steady_clock::now();
@@ -267,7 +269,7 @@ void CameraController::open()
         log::warning("this program ended within seconds of a change of the camera's controls: it opens the camera once "
                      "with the camera's own defaults");
     const SourceInfo &info = session_->info;
-    promised_rate_ = wanted_rate_ = info.fps;
+    promised_rate_ = info.fps;
     describe(info);
     expectExposure(session_->controls);
     log::info("camera {} opened by {}, {}{}", info.name, options_.name,
@@ -339,7 +341,10 @@ void CameraController::closeSource()
     }
     {
         const MutexLock lock(mutex_);
-        trial_.end();
+        if (lifecycle_.error() && lifecycle_.error()->kind == ErrorKind::kStalled)
+            trial_.fail();
+        else
+            trial_.end();
     }
     requests_.signal(Word::kEvent);
     // What frames and encoders took lies in the allocator's hands; idle, we are as small as at the start.
@@ -366,18 +371,20 @@ ControlsRequest CameraController::loadControls()
     return controls;
 }
 
-// What ended the process before this one is not tried again in this opening; what is new is on trial.
+// What ended the process before this one, or had its camera hang, is not tried again in this opening; what is new is on
+// trial.
 ControlsRequest CameraController::tryControls(ControlsRequest controls)
 {
     const MutexLock lock(mutex_);
-    if (trial_.takeFailed(controls.generation))
-        held_back_ = controls.generation;
-    in_force_.held_back = held_back_ != 0 && held_back_ == controls.generation;
+    const std::uint64_t key = trialKey(controls);
+    if (trial_.takeFailed(key))
+        held_back_ = key;
+    in_force_.held_back = held_back_ != 0 && held_back_ == key;
     if (in_force_.held_back) {
         controls.defaults.clear();
         controls.cameras.clear();
-    } else if (!controls.cameras.empty()) {
-        trial_.begin(controls.generation);
+    } else {
+        trial_.begin(key);
         trial_until_ = steady_clock::now() + ControlsTrial::kDuration;
     }
     return controls;
@@ -395,18 +402,19 @@ void CameraController::expectExposure(const ControlsRequest &controls)
 {
     const SourceInfo &info = session_->info;
     const auto exposure = manualExposure(info.controls, controls.wantedOf(info.id));
-    wanted_exposure_ = exposure;
-    longest_exposure_ = std::max(longest_exposure_.load(), exposure);
-    if (info.fps <= 0)
-        return;
-    const double rate =
-        exposure.count() > 0 ? std::min(info.fps, 1e6 / static_cast<double>(exposure.count())) : info.fps;
-    wanted_rate_ = rate;
-    // A slower rate before its frames, or they would be taken for a stall; a faster one with its first frame.
-    if (rate >= promised_rate_)
-        return;
-    promised_rate_ = rate;
-    if (lifecycle_.state() == CameraLifecycle::State::kStreaming)
+    const double slow = exposure.count() > 0 ? 1e6 / static_cast<double>(exposure.count()) : info.fps;
+    bool slower = false;
+    {
+        const MutexLock lock(mutex_);
+        wanted_exposure_ = exposure;
+        longest_exposure_ = std::max(longest_exposure_, exposure);
+        wanted_rate_ = std::min(info.fps, slow);
+        // A slower rate before its frames, or they would be taken for a stall; a faster one with its first frame.
+        slower = info.fps > 0 && wanted_rate_ < promised_rate_;
+        if (slower)
+            promised_rate_ = wanted_rate_;
+    }
+    if (slower && lifecycle_.state() == CameraLifecycle::State::kStreaming)
         observer_.onFrameRateChanged();
 }
 
@@ -503,11 +511,11 @@ void CameraController::noteControls(const CaptureMetadata &metadata, MonotonicTi
             convergence_begun_ = now;
         convergence_.emplace(convergence_begun_, options_.convergence_timeout);
     }
-    if (generation == wanted_generation_) {
-        longest_exposure_ = wanted_exposure_.load();
-        promised_rate_ = wanted_rate_.load();
-    }
     const MutexLock lock(mutex_);
+    if (generation == wanted_generation_) {
+        longest_exposure_ = wanted_exposure_;
+        promised_rate_ = wanted_rate_;
+    }
     in_force_.generation = generation;
     in_force_.metadata = metadata;
     if (trial_.isOn() && generation == wanted_generation_ && now >= trial_until_)

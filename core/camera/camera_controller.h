@@ -176,7 +176,7 @@ private:
     std::uint32_t seen_event_ = 0;           // the words, from before the lock was tried
     std::uint32_t seen_camera_request_ = 0;
     std::uint32_t seen_still_request_ = 0;
-    std::uint32_t held_back_ = 0; // the generation of controls that are not applied in this opening; 0: none
+    std::uint64_t held_back_ = 0; // the trial's key of controls that are not applied in this opening; 0: none
 
     // Source thread only, between Source::start() and stop().
     std::optional<Convergence> convergence_;
@@ -187,15 +187,11 @@ private:
 
     std::atomic<MonotonicTime> last_frame_{MonotonicTime::min()}; // min(): none since the camera was opened
     std::atomic<double> promised_rate_{0.0};                      // 0: none
-    std::atomic<double> wanted_rate_{0.0};                        // to be promised when the controls are in force
     std::atomic<double> measured_rate_{0.0};                      // 0: not known yet
     std::atomic<bool> converged_{false};
     std::atomic<int> bad_frames_{0};                  // in a row
     std::atomic<bool> failed_{false};                 // no frame may follow an error
     std::atomic<std::uint32_t> wanted_generation_{0}; // of the controls that the source was asked for last
-    // The longest exposure set by hand that a frame may still come with, and the one that is wanted.
-    std::atomic<std::chrono::microseconds> longest_exposure_{};
-    std::atomic<std::chrono::microseconds> wanted_exposure_{};
 
     mutable Mutex mutex_;
     std::condition_variable changed_;
@@ -204,6 +200,11 @@ private:
     bool stopping_ PICAM_GUARDED_BY(mutex_) = false;
     bool camera_added_ PICAM_GUARDED_BY(mutex_) = false;     // since the last try
     bool controls_changed_ PICAM_GUARDED_BY(mutex_) = false; // not yet passed on
+    // The longest exposure set by hand that a frame may still come with, and the one that is wanted; and the rate that
+    // is to be promised when what is wanted is in force.
+    std::chrono::microseconds longest_exposure_ PICAM_GUARDED_BY(mutex_){};
+    std::chrono::microseconds wanted_exposure_ PICAM_GUARDED_BY(mutex_){};
+    double wanted_rate_ PICAM_GUARDED_BY(mutex_) = 0.0;
     ControlsTrial trial_ PICAM_GUARDED_BY(mutex_);
     MonotonicTime trial_until_ PICAM_GUARDED_BY(mutex_){};
     ControlsInForce in_force_ PICAM_GUARDED_BY(mutex_);

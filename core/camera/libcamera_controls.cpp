@@ -464,27 +464,44 @@ void LibcameraControls::want(std::uint32_t generation, const ControlValues &want
     auto restored = camera.restored;
     if (first)
         restored.insert("AfMode"); // continuous: picam's default, of which the camera knows nothing
+    bool trigger = dropSteps(restored);
     const ControlPlan plan = planControls(infos_, wanted_, restored, told_);
     // What is not told any more is no problem either.
     std::erase_if(refused_, [this](const std::string &name) { return !told_.contains(name); });
     if (!plan.modes.empty())
         pushStep(plan.modes, std::nullopt);
     pushStep(plan.values, generation);
-    if (first)
-        focus_told_ = camera.focus;
-    const auto trigger = idOf("AfTrigger");
-    if (std::exchange(focus_told_, camera.focus) != camera.focus && trigger &&
-        isWanted(infos_, wanted_, "AfMode", std::string("Auto"))) {
+    // A camera that was just opened does not know how it was focused before.
+    trigger = std::exchange(focus_told_, camera.focus) != camera.focus || first || trigger;
+    const auto id = idOf("AfTrigger");
+    if (trigger && id && isWanted(infos_, wanted_, "AfMode", std::string("Auto"))) {
         steps_.back().generation.reset();
-        steps_.push_back({{{*trigger, libcamera::ControlValue(std::int32_t{0})}}, {}, {}, generation});
+        steps_.push_back({{{*id, libcamera::ControlValue(std::int32_t{0})}}, {}, {}, generation});
     }
 }
 
-void LibcameraControls::fillStart(libcamera::ControlList &controls) const
+// What they would have said is said anew, as it is wanted now. True where one was the command to focus.
+bool LibcameraControls::dropSteps(std::set<std::string, std::less<>> &untold)
+{
+    bool trigger = false;
+    for (const Step &step : steps_) {
+        trigger = trigger || (step.changes.empty() && !step.values.empty());
+        for (const std::string &name : step.names) {
+            told_.erase(name);
+            untold.insert(name);
+        }
+    }
+    steps_.clear();
+    return trigger;
+}
+
+bool LibcameraControls::fillStart(libcamera::ControlList &controls) const
 {
     // Values whose mode is told with them wait for their request: in one list the order is not defined.
-    if (!steps_.empty())
-        fill(steps_.front(), controls);
+    if (steps_.empty())
+        return false;
+    fill(steps_.front(), controls);
+    return !steps_.front().values.empty();
 }
 
 std::optional<LibcameraControls::Step> LibcameraControls::takeStep()
@@ -508,8 +525,7 @@ bool LibcameraControls::completed(const Step &step)
         return std::find(step.names.begin(), step.names.end(), name) != step.names.end();
     };
     const bool changed = std::erase_if(refused_, is_in_step) > 0;
-    if (!step.values.empty())
-        frames_left_ = kSensorDelay;
+    value_said_ = value_said_ || !step.values.empty();
     reach(step);
     return changed;
 }
@@ -553,19 +569,23 @@ void LibcameraControls::sayAlone(const Step &step)
     steps_.insert(steps_.begin(), std::make_move_iterator(alone.begin()), std::make_move_iterator(alone.end()));
 }
 
-// A later one may have been said meanwhile.
 void LibcameraControls::reach(const Step &step)
 {
-    if (step.generation && (reached_ == 0 || !isBeforeControls(*step.generation, reached_)))
-        reached_ = *step.generation;
+    if (step.generation)
+        settling_.push_back({*step.generation, std::exchange(value_said_, false) ? kSensorDelay : 0});
 }
 
 void LibcameraControls::complete(CaptureMetadata &metadata)
 {
-    if (frames_left_ == 0)
-        in_force_ = reached_;
-    else
-        --frames_left_;
+    // Each takes its time, whatever is said meanwhile.
+    while (!settling_.empty() && settling_.front().frames_left == 0) {
+        // One whose values were refused and said again may come behind a later one.
+        if (in_force_ == 0 || !isBeforeControls(settling_.front().generation, in_force_))
+            in_force_ = settling_.front().generation;
+        settling_.pop_front();
+    }
+    for (Settling &each : settling_)
+        each.frames_left -= each.frames_left > 0 ? 1 : 0;
     metadata.controls_generation = in_force_;
     // Nothing has to be found that is set by hand; some cameras never say so.
     if (isExposureManual(infos_, wanted_))

@@ -20,8 +20,8 @@ class LibcameraControls {
 public:
     // Frames of a sensor that a request's controls have not reached yet when it completes.
     static constexpr unsigned kSensorDelay = 3;
-    // The longest exposure that is offered: stream and stills wait for it.
-    static constexpr std::chrono::microseconds kMaxExposure{10'000'000};
+    // The longest exposure that is offered. A still may have to wait for two, within snapshot.deadline.
+    static constexpr std::chrono::microseconds kMaxExposure{4'000'000};
 
     // `controls`: of a configured camera. `outputs`: sizes of its one or two outputs, before `remaining` turns them.
     LibcameraControls(const libcamera::ControlInfoMap &controls, std::vector<Size> outputs, const Transform &remaining);
@@ -37,11 +37,11 @@ public:
         std::optional<std::uint32_t> generation; // in force when this one has taken effect; empty: more follow
         int tries = 0;                           // requests with it that were not taken
     };
-    // `wanted` and `camera`: of the camera, with the settings' defaults; in force once what step() gives from now on
-    // has been through the camera.
+    // `wanted` and `camera`: of the camera, with the settings' defaults; in force once what takeStep() gives from now
+    // on has been through the camera. Steps that no request has taken yet are replaced: they never pile up.
     void want(std::uint32_t generation, const ControlValues &wanted, const CameraControls &camera);
-    // For start(): all that may be said at once.
-    void fillStart(libcamera::ControlList &controls) const;
+    // For start(): all that may be said at once. False: that is nothing.
+    [[nodiscard]] bool fillStart(libcamera::ControlList &controls) const;
     // The next step, if there is one: to be said in the next request.
     [[nodiscard]] std::optional<Step> takeStep();
     static void fill(const Step &step, libcamera::ControlList &controls);
@@ -80,6 +80,7 @@ private:
     void translateWindows(const std::vector<double> &window, Values &values) const;
     void sayAlone(const Step &step);
     void reach(const Step &step);
+    bool dropSteps(std::set<std::string, std::less<>> &untold);
     void pushStep(const std::vector<ControlChange> &changes, std::optional<std::uint32_t> generation);
 
     // Constant after construction.
@@ -96,9 +97,13 @@ private:
     bool wanted_once_ = false;
     std::deque<Step> steps_;
     std::vector<std::string> refused_;
-    // Of the last step that has been through: in force when so many frames have come.
-    std::uint32_t reached_ = 0;
-    unsigned frames_left_ = 0;
+    // Generations whose steps have been through, oldest first: in force when so many frames have come.
+    struct Settling {
+        std::uint32_t generation = 0;
+        unsigned frames_left = 0;
+    };
+    std::deque<Settling> settling_;
+    bool value_said_ = false; // since the last of them
     std::uint32_t in_force_ = 0;
     CaptureMetadata last_;
 };

@@ -72,15 +72,27 @@ Expected<SourceInfo> LibcameraSession::start(const SourceRequest &request, Color
     prepareControls();
     wantControls(request.controls);
     libcamera::ControlList controls(camera_->controls());
+    bool says_controls = false;
     {
         const MutexLock lock(mutex_);
         setRate(controls, request.fps);
-        controls_->fillStart(controls);
+        says_controls = controls_->fillStart(controls);
         running_ = true;
         fps_ = request.fps;
         rate_changed_ = false; // start() says it
     }
-    if (const int result = camera_->start(&controls); result != 0)
+    int result = camera_->start(&controls);
+    if (result != 0 && says_controls) {
+        // A driver may refuse a value here. The first request says it again, and is only cancelled for it.
+        log::warning("the camera {} does not start with its controls as they are wanted", name_);
+        libcamera::ControlList rate_alone(camera_->controls());
+        {
+            const MutexLock lock(mutex_);
+            setRate(rate_alone, request.fps);
+        }
+        result = camera_->start(&rate_alone);
+    }
+    if (result != 0)
         return failErrno(libcamera_config::openingError(-result), fmt::format("cannot start the camera {}", name_),
                          -result);
     const MutexLock lock(mutex_);

@@ -41,7 +41,7 @@ ControlInfos makeInfos()
         number("Saturation", kImage, 0, 4, 0.01, 1),
         choice("HdrMode", kImage, {"Off", kRefusedMode}, "Off", true),
         choice("ExposureTimeMode", kExposure, {"Auto", "Manual"}, "Auto"),
-        {"ExposureTime", ControlType::kInteger, kExposure, false, 100, 10e6, 100, kRightExposure, {}, 0},
+        {"ExposureTime", ControlType::kInteger, kExposure, false, 100, 4e6, 100, kRightExposure, {}, 0},
         choice("AnalogueGainMode", kExposure, {"Auto", "Manual"}, "Auto"),
         number("AnalogueGain", kExposure, 1, 16, 0.01, kRightGain),
         number("ExposureValue", kExposure, -4, 4, 0.1, 0),

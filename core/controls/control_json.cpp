@@ -20,7 +20,7 @@ constexpr std::size_t kMaxControls = 256;
 bool isPlain(const std::string &text)
 {
     return text.size() <= kMaxText &&
-           std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+           std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c >= 0x7f; });
 }
 
 } // namespace

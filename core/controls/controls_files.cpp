@@ -36,6 +36,17 @@ std::optional<ControlsDocument> readOrWarn(const std::string &path)
     return std::nullopt;
 }
 
+// Beside its place, and beside what was set aside before.
+void setAside(const std::string &path)
+{
+    constexpr int kMost = 9;
+    std::string aside = path + ".damaged";
+    struct stat status {};
+    for (int n = 2; n <= kMost && ::lstat(aside.c_str(), &status) == 0; ++n)
+        aside = fmt::format("{}.damaged.{}", path, n);
+    static_cast<void>(std::rename(path.c_str(), aside.c_str()));
+}
+
 } // namespace
 
 ControlsFiles::ControlsFiles(const Settings &settings)
@@ -72,7 +83,7 @@ Expected<void> ControlsFiles::keep(const ControlsDocument &document) const
     constexpr mode_t kOwnerOnly = 0700;
     static_cast<void>(::mkdir(state_dir_.c_str(), kOwnerOnly)); // the service manager has made it
     if (!readDocument(kept_path_))
-        static_cast<void>(std::rename(kept_path_.c_str(), (kept_path_ + ".damaged").c_str()));
+        setAside(kept_path_);
     return replaceSmallFile(kept_path_, serializeControlsDocument(document), Durability::kLasting);
 }
 

@@ -53,7 +53,7 @@ void ControlsKeeper::run()
             changed_.wait(lock.native());
             continue;
         }
-        const auto due = std::min(last_ + kRest, first_ + kMaxDelay);
+        const auto due = std::max<Clock::time_point>(std::min(last_ + kRest, first_ + kMaxDelay), not_before_);
         if (!stopping_ && Clock::now() < due) {
             changed_.wait_until(lock.native(), due);
             continue;
@@ -62,6 +62,15 @@ void ControlsKeeper::run()
         lock.unlock();
         write(document);
         lock.lock();
+        if (kept_) {
+            not_before_ = {};
+            pause_ = kFirstPause;
+        } else if (!stopping_) { // a full disk may have room again
+            not_before_ = Clock::now() + pause_;
+            pause_ = std::min(pause_ * 2, kMaxPause);
+            if (!waiting_)
+                waiting_ = document;
+        }
     }
 }
 

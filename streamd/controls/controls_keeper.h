@@ -18,6 +18,9 @@ public:
     // After the last change; and at most so long after the first.
     static constexpr std::chrono::milliseconds kRest{1000};
     static constexpr std::chrono::milliseconds kMaxDelay{5000};
+    // After a write that failed, and twice as long after each further one.
+    static constexpr std::chrono::milliseconds kFirstPause{5000};
+    static constexpr std::chrono::milliseconds kMaxPause{600000};
 
     explicit ControlsKeeper(const ControlsFiles &files); // which must outlive it
     ControlsKeeper(const ControlsKeeper &) = delete;
@@ -41,6 +44,8 @@ private:
     std::optional<ControlsDocument> waiting_ PICAM_GUARDED_BY(mutex_);
     Clock::time_point first_ PICAM_GUARDED_BY(mutex_){};
     Clock::time_point last_ PICAM_GUARDED_BY(mutex_){};
+    Clock::time_point not_before_ PICAM_GUARDED_BY(mutex_){};
+    std::chrono::milliseconds pause_ PICAM_GUARDED_BY(mutex_) = kFirstPause; // after the next failure
     bool stopping_ PICAM_GUARDED_BY(mutex_) = false;
 
     std::thread thread_; // last: it uses all the others

@@ -4,6 +4,7 @@
 #include "core/controls/control_rules.h"
 #include "core/controls/control_value.h"
 #include "core/controls/controls_description.h"
+#include "streamd/controls/controls_json.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -65,6 +66,20 @@ void setValue(CameraControls &set, const std::string &name, ControlValue value)
 
 } // namespace
 
+namespace {
+
+// What people call a preset may have any letter, and what a log says shall not look like something else.
+std::string inLog(const std::string &text)
+{
+    const bool plain = text.find_first_of(",=\"()") == std::string::npos;
+    std::string shown = plain ? "" : "\"";
+    for (const char c : text)
+        shown += static_cast<unsigned char>(c) < 0x80 && c != '"' ? c : '?';
+    return plain ? shown : shown + "\"";
+}
+
+} // namespace
+
 std::string ControlsChange::text() const
 {
     std::string text;
@@ -72,11 +87,11 @@ std::string ControlsChange::text() const
         text += fmt::format("{}{}={}", text.empty() ? "" : ", ", name, value);
     };
     if (preset)
-        add("preset", *preset);
+        add("preset", inLog(*preset));
     for (const auto &[name, value] : controls)
-        add(name, value ? controlText(*value) : "default");
+        add(name, value ? inLog(controlText(*value)) : "default");
     for (const auto &[name, values] : presets)
-        add("preset " + name, values ? "(" + controlListText(*values) + ")" : "deleted");
+        add("preset " + inLog(name), values ? "(" + controlListText(*values) + ")" : "deleted");
     return text;
 }
 
@@ -195,12 +210,44 @@ Refusal WantedControls::apply(const ControlsChange &change, const ControlInfos *
     return std::nullopt;
 }
 
+// What is set by hand without a value keeps the one that was found: also at the next opening, when nothing is known of
+// it.
+void WantedControls::keepFound(const ControlsChange &change, const ControlsCamera::Opened &camera,
+                               CameraControls &set) const
+{
+    struct ByHand {
+        const char *mode;
+        ControlValue manual;
+        const char *value;
+    };
+    static const std::vector<ByHand> all{{"ExposureTimeMode", std::string("Manual"), "ExposureTime"},
+                                         {"AnalogueGainMode", std::string("Manual"), "AnalogueGain"},
+                                         {"AwbEnable", false, "ColourGains"},
+                                         {"AfMode", std::string("Manual"), "LensPosition"}};
+    const auto is_set = [this, &set](std::string_view name) {
+        return set.values.contains(name) || defaults_.contains(name);
+    };
+    const ControlValues actual = actualControls(camera.infos, camera.in_force.metadata);
+    for (const ByHand &each : all) {
+        const auto wanted = change.controls.find(each.mode);
+        const auto found = actual.find(each.value);
+        if (wanted == change.controls.end() || wanted->second != each.manual || found == actual.end() ||
+            is_set(each.value) || is_set(alternativeTo(each.value)))
+            continue;
+        ControlValue value = found->second;
+        if (!fit(&camera.infos, each.value, value))
+            setValue(set, each.value, std::move(value));
+    }
+}
+
 Refusal WantedControls::change(const ControlsChange &change, const std::string &who)
 {
     const auto opened = camera();
     CameraControls set = current(opened);
     if (auto refusal = apply(change, opened ? &opened->infos : nullptr, set))
         return refusal;
+    if (opened && opened->open)
+        keepFound(change, *opened, set);
     return commit(opened, std::move(set), who, change.text());
 }
 
@@ -245,9 +292,11 @@ Refusal WantedControls::commit(const std::optional<ControlsCamera::Opened> &came
     CameraControls &now = current(camera);
     if (now == set)
         return std::nullopt;
+    // Presets change nothing in the camera, so that pictures of before are none.
+    const bool changes_camera = now.values != set.values || now.restored != set.restored || now.focus != set.focus;
     ControlsDocument fresh = document_;
     fresh.cameras[document_.camera] = std::move(set);
-    if (++fresh.generation == 0) // which says that nothing was wanted yet
+    if (changes_camera && ++fresh.generation == 0) // which says that nothing was wanted yet
         ++fresh.generation;
     if (serializeControlsDocument(fresh).size() > ControlsDocument::kMaxBytes)
         return refuse("there is no room for more; presets that are not needed can go", "");
@@ -256,7 +305,8 @@ Refusal WantedControls::commit(const std::optional<ControlsCamera::Opened> &came
         return ControlsRefusal{done.error().message, {}, {}, {}, true};
     }
     document_ = std::move(fresh);
-    requests_.setControlsGeneration(document_.generation);
+    if (changes_camera)
+        requests_.setControlsGeneration(document_.generation);
     keeper_.keep(document_);
     log::info("controls set by {}: {}", who, what);
     return std::nullopt;

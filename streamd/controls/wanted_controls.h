@@ -66,6 +66,7 @@ private:
     [[nodiscard]] CameraControls &current(const std::optional<ControlsCamera::Opened> &camera);
     [[nodiscard]] std::optional<ControlsRefusal> apply(const ControlsChange &change, const ControlInfos *infos,
                                                        CameraControls &set) const;
+    void keepFound(const ControlsChange &change, const ControlsCamera::Opened &camera, CameraControls &set) const;
     [[nodiscard]] std::optional<ControlsRefusal> commit(const std::optional<ControlsCamera::Opened> &camera,
                                                         CameraControls set, const std::string &who,
                                                         const std::string &what);

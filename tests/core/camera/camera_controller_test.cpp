@@ -125,6 +125,13 @@ protected:
         }
         requests_.setControlsGeneration(generation);
     }
+    // As a process leaves it that ends with them.
+    void leaveTrialOf(ControlValues values)
+    {
+        ControlsRequest request;
+        request.cameras["fake"].values = std::move(values);
+        ControlsTrial(dir_.file("trial")).begin(trialKey(request));
+    }
     // Restarts the controller as one that loads them.
     void startWithControls()
     {
@@ -483,7 +490,7 @@ TEST_F(CameraControllerTest, ALongExposureIsASlowRateThatIsSaidAtOnce)
 
 TEST_F(CameraControllerTest, AfterAnEndDuringATrialItOpensOnceWithDefaults)
 {
-    std::ofstream(dir_.file("trial")) << 7;
+    leaveTrialOf({{"Brightness", 0.5}});
     startWithControls();
     wantControls(7, {{"Brightness", 0.5}});
     demandAndOpen();
@@ -499,7 +506,7 @@ TEST_F(CameraControllerTest, AfterAnEndDuringATrialItOpensOnceWithDefaults)
 
 TEST_F(CameraControllerTest, WhatSomebodyChangesAfterwardsIsTriedAtOnce)
 {
-    std::ofstream(dir_.file("trial")) << 7;
+    leaveTrialOf({{"Brightness", 0.5}});
     startWithControls();
     wantControls(7, {{"Brightness", 0.5}});
     demandAndOpen();
@@ -519,6 +526,35 @@ TEST_F(CameraControllerTest, ATrialLastsUntilTheCameraIsClosedInGoodOrder)
     ASSERT_TRUE(observer_.heard("closing"));
     controller_->stop();
     EXPECT_FALSE(std::ifstream(dir_.file("trial")).good());
+}
+
+// The values of before come with it: they are what has to be held back.
+TEST_F(CameraControllerTest, APresetThatIsKeptDoesNotEndTheHoldingBack)
+{
+    leaveTrialOf({{"Brightness", 0.5}});
+    startWithControls();
+    wantControls(7, {{"Brightness", 0.5}});
+    demandAndOpen();
+    {
+        const MutexLock lock(wanted_mutex_);
+        wanted_.cameras["fake"].presets["night"] = {{"Brightness", 0.25}};
+    }
+    wantControls(8, {{"Brightness", 0.5}});
+    ASSERT_TRUE(frameWith(8));
+    EXPECT_TRUE(camera_.controlsRequest().cameras.empty());
+    EXPECT_TRUE(controller_->controlsInForce().held_back);
+}
+
+TEST_F(CameraControllerTest, WhatHasTheCameraHangIsHeldBackAtTheNextOpening)
+{
+    options_.stall_timeout = 50ms;
+    startWithControls();
+    demandAndOpen();
+    ASSERT_TRUE(frameWith(0));
+    wantControls(7, {{"Brightness", 0.5}});
+    ASSERT_TRUE(observer_.heard("opened", 2)) << "it gave no frame any more";
+    EXPECT_TRUE(controller_->controlsInForce().held_back);
+    EXPECT_TRUE(camera_.controlsRequest().cameras.empty());
 }
 
 } // namespace

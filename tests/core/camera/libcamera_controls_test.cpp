@@ -495,7 +495,8 @@ TEST(LibcameraControls, ItFocusesOnceForEachDemandAndOnlyThen)
                 count += map.id(number)->name() == "AfTrigger" ? 1 : 0;
         return count;
     };
-    EXPECT_EQ(triggers(5, "Auto"), 0) << "it was demanded before the camera was opened";
+    EXPECT_EQ(triggers(5, "Auto"), 1) << "a camera that was just opened has no focus yet";
+    EXPECT_EQ(triggers(5, "Auto"), 0);
     EXPECT_EQ(triggers(6, "Auto"), 1);
     EXPECT_EQ(triggers(6, "Auto"), 0);
     EXPECT_EQ(triggers(7, "Continuous"), 0) << "the camera takes no trigger";
@@ -575,6 +576,64 @@ TEST(LibcameraControls, TheGenerationIsInForceWhenTheSensorHasIt)
     for (unsigned frame = 0; frame < LibcameraControls::kSensorDelay; ++frame)
         EXPECT_EQ(generationOfNextFrame(), 1U);
     EXPECT_EQ(generationOfNextFrame(), 2U);
+}
+
+// Below so many frames a second as values come, each waits for its request: they must not wait for each other.
+TEST(LibcameraControls, ValuesThatNoRequestHasTakenAreReplaced)
+{
+    ControlMap map;
+    addPi(map);
+    auto controls = controlsOf(map);
+    for (std::uint32_t generation = 1; generation <= 100; ++generation) {
+        const ControlValues values{{"Brightness", generation / 100.0},
+                                   {"ExposureTimeMode", std::string(generation % 2 == 0 ? "Auto" : "Manual")},
+                                   {"ExposureTime", std::int64_t{5000} + generation}};
+        controls.want(generation, values, kept(values));
+    }
+    // The last one, whole; what was dropped on the way has no default to be told.
+    const auto steps = stepsOf(controls);
+    ASSERT_LE(steps.size(), 2U);
+    EXPECT_EQ(stateAfter<OldPi>(map, steps), "exposure 0, gain 0, automatic");
+    EXPECT_EQ(steps.back().generation, 100U);
+    bool brightness = false;
+    for (const auto &[number, value] : steps.back().values)
+        if (map.id(number)->name() == "Brightness")
+            brightness = value.get<float>() == 1.0F;
+    EXPECT_TRUE(brightness);
+}
+
+TEST(LibcameraControls, AResetThatNoRequestHasTakenIsNotForgotten)
+{
+    ControlMap map;
+    addPi(map);
+    auto controls = controlsOf(map);
+    static_cast<void>(want(controls, {{"Brightness", 0.5}}, 1)); // the camera has it
+    controls.want(2, {}, {});
+    controls.want(3, {{"Contrast", 2.0}}, {});
+    std::set<std::string> said;
+    for (const auto &step : stepsOf(controls))
+        for (const auto &[number, value] : step.values)
+            said.insert(map.id(number)->name() + "=" + std::to_string(static_cast<int>(value.get<float>() * 10)));
+    EXPECT_EQ(said, (std::set<std::string>{"Brightness=0", "Contrast=20"}));
+}
+
+// As when somebody drags a slider and the camera gives five frames a second.
+TEST(LibcameraControls, GenerationsComeInForceWhileOthersFollow)
+{
+    ControlMap map;
+    addPi(map);
+    auto controls = controlsOf(map);
+    std::uint32_t in_force = 0;
+    for (std::uint32_t generation = 1; generation <= 20; ++generation) {
+        controls.want(generation, {{"Brightness", generation / 100.0}}, {});
+        for (const auto &step : stepsOf(controls))
+            controls.completed(step);
+        CaptureMetadata metadata;
+        controls.complete(metadata);
+        in_force = metadata.controls_generation;
+        EXPECT_EQ(in_force,
+                  generation > LibcameraControls::kSensorDelay ? generation - LibcameraControls::kSensorDelay : 0U);
+    }
 }
 
 TEST(LibcameraControls, ARefusedValueIsAProblemAndHoldsNothingUp)

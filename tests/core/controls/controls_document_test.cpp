@@ -164,7 +164,7 @@ TEST(ControlsDocument, HasALargestSize)
 TEST(ControlsDocument, WhatIsNoTextIsWrittenAllTheSame)
 {
     ControlsDocument document;
-    document.cameras["a"].values = {{"Mode", std::string("\xff\xfe")}}; // of settings
+    document.cameras["\xff\xfe"].values = {{"Brightness", 0.5}}; // a camera's id is its driver's
     EXPECT_TRUE(parseControlsDocument(serializeControlsDocument(document)));
 }
 

@@ -112,7 +112,8 @@ TEST_F(ControlsFilesTest, ADamagedKeptFileIsSetAside)
     // One that is too large as well.
     put(kept(), std::string(ControlsDocument::kMaxBytes + 1, ' '));
     ASSERT_TRUE(files().keep(documentOf(6)));
-    EXPECT_EQ(fs::file_size(kept() + ".damaged"), ControlsDocument::kMaxBytes + 1);
+    EXPECT_EQ(fs::file_size(kept() + ".damaged.2"), ControlsDocument::kMaxBytes + 1);
+    EXPECT_EQ(textOf(kept() + ".damaged"), "precious {") << "nor does another damaged one";
 }
 
 TEST_F(ControlsFilesTest, AMissingFolderIsMadeForTheOwnerAlone)

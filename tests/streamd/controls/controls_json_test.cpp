@@ -178,7 +178,7 @@ TEST(ControlsText, HasALineOfFiveFieldsForEachControl)
     }
     EXPECT_EQ(lines, PatternControls::infos().size());
     EXPECT_THAT(text,
-                HasSubstr("ExposureTime\t20000\ta whole number, 100 to 10000000\t33333\tExposureTimeMode is Auto\n"));
+                HasSubstr("ExposureTime\t20000\ta whole number, 100 to 4000000\t33333\tExposureTimeMode is Auto\n"));
     EXPECT_THAT(text, HasSubstr("ColourGains\t1.5 2\t2 numbers, 0 to 8\t\tAwbEnable is true\n"));
     EXPECT_THAT(text, HasSubstr("HdrMode\tOff\tOff, SingleExposure\t\tthe camera refused it\n"));
     EXPECT_EQ(controlsText({}), "");

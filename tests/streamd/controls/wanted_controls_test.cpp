@@ -320,6 +320,21 @@ TEST_F(WantedControlsTest, GenerationsWrapAndAreNeverZero)
     EXPECT_EQ(set(), (ControlValues{{"Brightness", 0.2}}));
 }
 
+TEST_F(WantedControlsTest, WhatIsSetByHandWithoutAValueKeepsTheOneThatWasFound)
+{
+    served.open();
+    served.camera.opened->in_force.metadata.exposure_time = std::chrono::microseconds(12345);
+    served.camera.opened->in_force.metadata.color_gains = {2.5F, 1.5F};
+    ASSERT_EQ(refusal(setting("ExposureTimeMode", std::string("Manual"))), "");
+    EXPECT_EQ(set().at("ExposureTime"), ControlValue(std::int64_t{12345}));
+    ASSERT_EQ(refusal(setting("AwbEnable", false)), "");
+    EXPECT_EQ(set().at("ColourGains"), ControlValue(std::vector<double>{2.5, 1.5}));
+    // A value that somebody wants is not what was found.
+    served.camera.opened->in_force.metadata.exposure_time = std::chrono::microseconds(20000);
+    ASSERT_EQ(refusal(setting("ExposureTimeMode", std::string("Manual"))), "");
+    EXPECT_EQ(set().at("ExposureTime"), ControlValue(std::int64_t{12345}));
+}
+
 TEST_F(WantedControlsTest, ARestartKeepsWhatWasWanted)
 {
     served.open();
@@ -333,7 +348,7 @@ TEST_F(WantedControlsTest, ARestartKeepsWhatWasWanted)
     std::filesystem::remove(served.settings.storePath());
     served.restart();
     EXPECT_EQ(served.wanted->etag(), etag);
-    EXPECT_EQ(served.store->requests().controlsGeneration(), 2U);
+    EXPECT_EQ(served.store->requests().controlsGeneration(), 1U) << "a preset changes nothing in the pictures";
 }
 
 TEST_F(WantedControlsTest, PicturesOfBeforeALossAreNotOfAfterIt)
