@@ -332,6 +332,14 @@ bool promisesRate(const libcamera::Camera &camera)
     return camera.controls().find(&libcamera::controls::FrameDurationLimits) != camera.controls().end();
 }
 
+std::array<std::int64_t, 2> frameDurations(double fps, bool still, std::chrono::microseconds exposure)
+{
+    constexpr std::int64_t kLongestStill = 1'000'000;
+    const auto shortest = static_cast<std::int64_t>(1e6 / fps);
+    const std::int64_t by_hand = exposure.count() + exposure.count() / 50; // a frame takes a little longer than it
+    return {shortest, std::max({shortest, still ? kLongestStill : 0, by_hand})};
+}
+
 ErrorKind openingError(int error)
 {
     return error == EIO || error == ENODEV || error == ETIMEDOUT ? ErrorKind::kStalled : ErrorKind::kCameraFailed;

@@ -5,6 +5,9 @@
 #include "core/base/error.h"
 #include "core/image/frame.h"
 
+#include <array>
+#include <chrono>
+#include <cstdint>
 #include <libcamera/libcamera.h>
 #include <memory>
 #include <optional>
@@ -57,6 +60,10 @@ void askFor(libcamera::StreamConfiguration &stream, Size size, unsigned int buff
 
 // Whether the camera, configured, can give so many frames a second; true where it does not say.
 [[nodiscard]] bool keepsRate(const libcamera::Camera &camera, double fps);
+
+// FrameDurationLimits, µs, for a rate. They cap the exposure: equal ones keep the rate; a still may take longer in the
+// dark, and what is set by hand (`exposure`; 0: it is not) takes as long as it takes.
+[[nodiscard]] std::array<std::int64_t, 2> frameDurations(double fps, bool still, std::chrono::microseconds exposure);
 
 // What an error number of the driver's says while a camera is opened: kStalled where it is gone or does not answer,
 // else kCameraFailed.

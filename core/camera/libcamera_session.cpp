@@ -218,12 +218,8 @@ void LibcameraSession::setRate(libcamera::ControlList &controls, double fps) con
 {
     if (!promises_rate_)
         return;
-    const auto shortest = static_cast<std::int64_t>(1e6 / fps);
-    // Equal limits keep the rate but cap the exposure; a still may take longer in the dark, and what is set by hand,
-    // too: a frame takes a little longer than its exposure.
-    const std::int64_t by_hand = exposure_.count() + exposure_.count() / 50;
-    const std::int64_t longest = std::max(still_ ? std::max<std::int64_t>(shortest, 1'000'000) : shortest, by_hand);
-    controls.set(libcamera::controls::FrameDurationLimits, libcamera::Span<const std::int64_t, 2>({shortest, longest}));
+    const auto limits = libcamera_config::frameDurations(fps, still_, exposure_);
+    controls.set(libcamera::controls::FrameDurationLimits, libcamera::Span<const std::int64_t, 2>(limits));
 }
 
 void LibcameraSession::setFrameRate(double fps)

@@ -224,5 +224,16 @@ TEST(LibcameraConfig, APlaneBehindTheEndOfItsBufferIsEmpty)
     expectPlane(planes[2], at + 3500, 32, 0);
 }
 
+TEST(LibcameraConfig, FrameDurationsDoNotClipAnExposureSetByHand)
+{
+    using libcamera_config::frameDurations;
+    using namespace std::chrono_literals;
+    EXPECT_EQ(frameDurations(30, false, 0us), (std::array<std::int64_t, 2>{33333, 33333}));
+    EXPECT_EQ(frameDurations(30, true, 0us), (std::array<std::int64_t, 2>{33333, 1'000'000}));
+    EXPECT_EQ(frameDurations(30, false, 10'000us), (std::array<std::int64_t, 2>{33333, 33333}));
+    EXPECT_EQ(frameDurations(30, false, 100'000us), (std::array<std::int64_t, 2>{33333, 102'000}));
+    EXPECT_EQ(frameDurations(30, true, 4s), (std::array<std::int64_t, 2>{33333, 4'080'000}));
+}
+
 } // namespace
 } // namespace picam

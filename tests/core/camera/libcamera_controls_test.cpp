@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <gtest/gtest.h>
+#include <libcamera/version.h>
 #include <limits>
 #include <memory>
 #include <set>
@@ -288,6 +289,26 @@ TEST(LibcameraControls, WhatCamerasHave)
     addWebcam(webcam);
     EXPECT_EQ(namesOf(controlsOf(webcam)), (std::set<std::string>{"Brightness", "Contrast", "Saturation",
                                                                   "ExposureTimeMode", "ExposureTime", "AnalogueGain"}));
+}
+
+// Versions differ in what they say: defaults are missing, enumerations are ranges.
+TEST(LibcameraControls, WhatTheCameraDoesNotSayIsKnown)
+{
+    ControlMap map;
+    addPi(map);
+    map.integer("AeFlickerMode", 0, 2).integer("AeFlickerPeriod", 100, 1000000);
+    const auto controls = controlsOf(map);
+    EXPECT_EQ(findControl(controls.infos(), "AwbEnable")->default_value, ControlValue(true));
+    EXPECT_EQ(findControl(controls.infos(), "ExposureTimeMode")->default_value, ControlValue(std::string("Auto")));
+    EXPECT_FALSE(findControl(controls.infos(), "ExposureTime")->default_value) << "the camera decides";
+    EXPECT_FALSE(findControl(controls.infos(), "ColourGains")->default_value);
+    EXPECT_EQ(findControl(controls.infos(), "AeFlickerMode")->values,
+              (std::vector<std::string>{"Off", "Manual", "Auto"}));
+    // Until 0.0.5 a mode that the tuning does not have ends the process: none is offered.
+    constexpr bool kMayAbort =
+        LIBCAMERA_VERSION_MAJOR == 0 && LIBCAMERA_VERSION_MINOR == 0 && LIBCAMERA_VERSION_PATCH < 6;
+    for (const char *name : {"AeMeteringMode", "AeConstraintMode", "AeExposureMode"})
+        EXPECT_EQ(findControl(controls.infos(), name) == nullptr, kMayAbort) << name;
 }
 
 TEST(LibcameraControls, TheVirtualCameraHasNone)
