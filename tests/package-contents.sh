@@ -40,12 +40,6 @@ complete() { # complete WORD…: what bash offers for the last
 }
 [ "$(complete picamctl tl)" = tls ] || fail "picamctl tl does not become tls"
 [ "$(complete picamctl tls "")" = "self-signed files acme renew" ] || fail "picamctl tls has no completion"
-# What the module uses of picam, each program that loads it has.
-names() { sed -n "s/.* $1 \\(_Z[NK]*5picam.*\\)/\\1/p" | sort -u; }
-for program in picam-streamd picam-snapshot; do
-    missing=$(comm -23 <(nm -D "$folder/usr/lib/picam/picam-libcamera.so" | names U) <(nm -D "$folder/usr/bin/$program" | names '[TWV]'))
-    [ -z "$missing" ] || fail "$program lacks what the module uses: $missing"
-done
 # A stranger's umask or setuid bit has no place in it.
 [ -z "$(find "$folder/usr" "$folder/etc" -perm /6022)" ] || fail "files that others may write, or setuid ones"
 if command -v systemd-analyze >/dev/null; then
