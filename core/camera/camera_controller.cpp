@@ -522,10 +522,10 @@ void CameraController::noteControls(const CaptureMetadata &metadata, MonotonicTi
         trial_.pass();
 }
 
-void CameraController::onControlProblems(ControlProblems problems)
+void CameraController::onControlProblems(const ControlProblems &problems)
 {
     const MutexLock lock(mutex_);
-    in_force_.problems = std::move(problems);
+    in_force_.problems = problems;
 }
 
 void CameraController::onCameraAdded()

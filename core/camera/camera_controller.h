@@ -154,7 +154,7 @@ private:
     void onFrame(std::shared_ptr<Frame> frame) override;
     void onStill(std::shared_ptr<Frame> frame) override;
     void onCameraAdded() override PICAM_EXCLUDES(mutex_);
-    void onControlProblems(ControlProblems problems) override PICAM_EXCLUDES(mutex_);
+    void onControlProblems(const ControlProblems &problems) override PICAM_EXCLUDES(mutex_);
     void onSourceError(Error error) override;
 
     // Constant after construction.

@@ -301,7 +301,7 @@ void LibcameraSession::reportProblems()
             problems.emplace(name, "the camera refuses it");
         problems.insert(webcam_problems_.begin(), webcam_problems_.end());
     }
-    sink_.onControlProblems(std::move(problems));
+    sink_.onControlProblems(problems);
 }
 
 void LibcameraSession::requestStill()

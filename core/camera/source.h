@@ -30,7 +30,7 @@ public:
     virtual void onCameraAdded() {}
     // What is wanted of the camera's controls and not in force, though nothing locks it: why, by the control's name.
     // All of them, each time that one comes or goes. As onFrame(), or within start() and setControls().
-    virtual void onControlProblems(ControlProblems /*problems*/) {}
+    virtual void onControlProblems(const ControlProblems & /*problems*/) {}
     // The source cannot go on (unplugged, driver error). No frame follows until start().
     virtual void onSourceError(Error error) = 0;
 };

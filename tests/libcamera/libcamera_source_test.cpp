@@ -33,7 +33,7 @@ class Sink : public FrameSink {
 public:
     void onFrame(std::shared_ptr<Frame> frame) override { frames.put(std::move(frame)); }
     void onCameraAdded() override { added.put(true); }
-    void onControlProblems(ControlProblems said) override { problems.put(std::move(said)); }
+    void onControlProblems(const ControlProblems &said) override { problems.put(ControlProblems(said)); }
     void onSourceError(Error error) override { errors.put(std::move(error)); }
 
     template <class T>

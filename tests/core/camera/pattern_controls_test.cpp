@@ -296,10 +296,10 @@ public:
         }
         changed_.notify_one();
     }
-    void onControlProblems(ControlProblems problems) override
+    void onControlProblems(const ControlProblems &problems) override
     {
         const MutexLock lock(mutex_);
-        problems_ = std::move(problems);
+        problems_ = problems;
     }
     void onSourceError(Error /*error*/) override {}
 
