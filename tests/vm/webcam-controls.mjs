@@ -18,7 +18,7 @@ function lumaOf(jpeg) {
   return pixels.reduce((sum, value) => sum + value, 0) / pixels.length;
 }
 
-export class WebcamControls {
+class WebcamControls {
   constructor(site, webcam) { Object.assign(this, { site, webcam }); }
 
   async get() {
