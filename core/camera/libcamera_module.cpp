@@ -8,7 +8,7 @@ extern "C" {
 
 const char *picam_libcamera_version()
 {
-    return picam::libcamera_module::kModuleVersion;
+    return PICAM_VERSION;
 }
 
 void picam_libcamera_create_source(const picam::CameraSettings &settings,

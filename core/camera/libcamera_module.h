@@ -1,6 +1,5 @@
-// The interface of the loadable module, through which libcamera_loader.cpp reaches libcamera_source.h. Program and
-// module are built together: kModuleVersion detects a module of another version, as an upgrade under a running program
-// leaves one.
+// The interface of the loadable module (core/base/module.h), through which libcamera_loader.cpp reaches
+// libcamera_source.h.
 #pragma once
 
 #include "core/base/error.h"
@@ -15,9 +14,7 @@
 namespace picam::libcamera_module {
 
 constexpr const char *kFileName = "picam-libcamera.so";
-constexpr const char *kModuleVersion = PICAM_VERSION;
 
-using Version = const char *();
 using CreateSource = void(const CameraSettings &settings, std::shared_ptr<const CameraClaim> claim,
                           std::unique_ptr<Source> &source);
 using ListCameras = void(Expected<std::vector<std::string>> &ids);
