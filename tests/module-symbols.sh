@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
-# What the module of libcamera uses of a program, each program exports (core/libcamera_module.symbols). A program that
-# lacks one finds out with its first camera. BUILD_DIR names the build to look at.
+# What a module uses of picam, each program that loads it exports (core/libcamera_module.symbols; picam-openh264.so uses
+# nothing). A program that lacks one finds out when it first loads the module. BUILD_DIR names the build to look at.
 set -euo pipefail
 build=${BUILD_DIR:-$(cd "$(dirname "$0")/.." && pwd)/build/release}
 
 names() { # LETTERS: of nm's types
     sed -nE "s/^[0-9a-f ]* $1 (_ZNK?5picam[^@]*).*/\1/p" | sort -u
 }
-for program in fcgi/picam-snapshot streamd/picam-streamd; do
-    missing=$(comm -23 <(nm -D "$build/core/picam-libcamera.so" | names U) <(nm -D "$build/$program" | names '[TWV]'))
+check() { # MODULE PROGRAM
+    missing=$(comm -23 <(nm -D "$build/$1" | names U) <(nm -D "$build/$2" | names '[TWV]'))
     if [ -n "$missing" ]; then
-        echo "$program does not export what picam-libcamera.so uses:"
+        echo "$2 does not export what $1 uses:"
         c++filt <<<"$missing"
         exit 1
     fi
-done
+}
+check core/picam-libcamera.so fcgi/picam-snapshot
+check core/picam-libcamera.so streamd/picam-streamd
+check streamd/picam-openh264.so streamd/picam-streamd

@@ -251,6 +251,17 @@ Expected<PlanarView> PixelConverter::toJpegPlanes(const Frame &frame, const Tran
     return view;
 }
 
+PlanarView PixelConverter::resized(const PlanarView &view, Size size)
+{
+    third_.shape(size);
+    const auto &to = third_.data;
+    libyuv::I420Scale(view.data[0], toInt(view.stride[0]), view.data[1], toInt(view.stride[1]), view.data[2],
+                      toInt(view.stride[2]), toInt(view.size.width), toInt(view.size.height), to[0],
+                      toInt(third_.stride[0]), to[1], toInt(third_.stride[1]), to[2], toInt(third_.stride[2]),
+                      toInt(size.width), toInt(size.height), libyuv::kFilterBox);
+    return {{to[0], to[1], to[2]}, third_.stride, size};
+}
+
 // To three planes, in the frame or in first_.
 void PixelConverter::unpack(const Frame &frame, PlanarView &view)
 {

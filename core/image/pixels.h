@@ -39,6 +39,10 @@ public:
     // Errors: as checkPlanes(); kUnsupported for kJpeg.
     [[nodiscard]] Expected<PlanarView> toJpegPlanes(const Frame &frame, const Transform &transform);
 
+    // The whole picture in another size, even and not larger either way, in this converter's buffers until the next
+    // call of either kind. `view` is what toJpegPlanes() returned.
+    [[nodiscard]] PlanarView resized(const PlanarView &view, Size size);
+
 private:
     // Memory for three planes, grown when a larger picture comes; never cleared.
     struct Buffer {
@@ -57,6 +61,7 @@ private:
 
     Buffer first_;                               // unpacked, or turned
     Buffer second_;                              // converted, or turned
+    Buffer third_;                               // scaled
     std::unique_ptr<std::int16_t[]> luma_shift_; // one row: what chroma adds to luma
     std::size_t luma_shift_capacity_ = 0;
 };

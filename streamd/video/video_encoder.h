@@ -1,6 +1,6 @@
 // VideoEncoder is the interface of the H.264 encoders. Each frame that one makes refers to the one before, back to the
-// last key frame, so whoever gets a frame must have got all since then. It is made for one size and belongs to one thread
-// at a time. It neither converts nor scales (VideoFrames), and sends nothing.
+// last key frame, so whoever gets a frame must have got all since then. It is made for one size and belongs to one
+// thread at a time. It neither converts nor scales (VideoFrames), and sends nothing.
 #pragma once
 
 #include "core/base/error.h"
