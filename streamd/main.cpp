@@ -11,6 +11,7 @@
 #include "streamd/loop/event_loop.h"
 #include "streamd/pipeline/stream_pipeline.h"
 #include "streamd/status/status.h"
+#include "streamd/video/openh264_loader.h"
 #include "streamd/viewers/access.h"
 #include "streamd/viewers/hub.h"
 #include "streamd/web/http_server.h"
@@ -44,7 +45,19 @@ HubOptions hubOptions(const Settings &settings)
     options.linger = settings.stream.linger;
     options.max_viewers = settings.stream.max_viewers;
     options.viewer.ack_timeout = settings.stream.ack_timeout;
+    options.hello.h264 = options.viewer.offers_h264 = settings.stream.video == VideoSetting::kAuto;
+    constexpr std::uint32_t kBitsPerKilobit = 1000;
+    options.video = {settings.stream.min_bitrate * kBitsPerKilobit, settings.stream.max_bitrate * kBitsPerKilobit};
+    options.viewer.video = linkLimits(settings.stream.size, options.video);
     return options;
+}
+
+// In the order in which they are tried.
+std::vector<RungEncoders::Factory> videoEncoders(const Settings &settings)
+{
+    if (settings.stream.video == VideoSetting::kOff)
+        return {};
+    return {createOpenh264Encoder};
 }
 
 Expected<void> serve(const Settings &settings)
@@ -75,10 +88,11 @@ Expected<void> serve(const Settings &settings)
     const auto load_controls = [&controls_files, defaults = settings.camera.controls] {
         return controlsRequest(controls_files.load(), defaults);
     };
-    StreamPipeline pipeline(settings, {*make_source, loop, *store, *requests, load_controls, status, giveUp});
+    StreamPipeline pipeline(
+        settings, {*make_source, loop, *store, *requests, load_controls, status, giveUp, videoEncoders(settings)});
     WantedControls wanted_controls(settings, controls_files, *requests, pipeline);
     ControlsHttp controls(wanted_controls);
-    Hub hub(loop, pipeline, status, hubOptions(settings));
+    Hub hub(loop, pipeline, pipeline, status, hubOptions(settings));
     pipeline.setSink(&hub);
     Access access([&hub] { hub.closeViewers(CloseCode::kTryAgainLater, Access::kReason); });
     auto web_sockets =

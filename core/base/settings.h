@@ -34,12 +34,18 @@ struct CameraSettings {
     [[nodiscard]] Transform transform() const { return {rotation, hflip, vflip}; }
 };
 
+// Whether viewers who can take H.264 are sent it.
+enum class VideoSetting : std::uint8_t { kAuto, kOff };
+
 struct StreamSettings {
     Size size{640, 480};
     bool size_given = false; // not the default: then no other size will do
     double fps = 30.0;
     int quality = 80;
     std::uint32_t workers = 0; // threads that encode; 0: by the number of cores
+    VideoSetting video = VideoSetting::kAuto;
+    std::uint32_t min_bitrate = 0; // of H.264, kbit/s; 0: by the size
+    std::uint32_t max_bitrate = 0;
     Milliseconds linger{5000}; // the camera stays open so long after the last viewer
     Milliseconds ack_timeout{10000};
     std::uint32_t max_viewers = 100;

@@ -247,6 +247,7 @@ std::vector<SettingEntry> makeTable()
     const Names<ColorRangeSetting> ranges{{"auto", ColorRangeSetting::kAuto},
                                           {"full", ColorRangeSetting::kFull},
                                           {"limited", ColorRangeSetting::kLimited}};
+    const Names<VideoSetting> videos{{"auto", VideoSetting::kAuto}, {"off", VideoSetting::kOff}};
     std::vector<SettingEntry> table;
     table.push_back(text("instance", "name of this camera: one instance each, if there are several",
                          "letters, digits, - and _, up to 32", isName, PICAM_MEMBER(instance)));
@@ -296,9 +297,17 @@ std::vector<SettingEntry> makeTable()
     table.push_back(integer<std::uint32_t>("stream.workers",
                                            "threads that encode the live picture; 0: by the number of cores", 0, 16,
                                            PICAM_MEMBER(stream.workers)));
+    table.push_back(choice("stream.video", "H.264 for viewers who can take it; off: JPEGs alone", videos,
+                           PICAM_MEMBER(stream.video)));
+    table.push_back(integer<std::uint32_t>("stream.min_bitrate",
+                                           "H.264 on a thin line has no less, kbit/s; 0: by the size", 0, 20000,
+                                           PICAM_MEMBER(stream.min_bitrate)));
+    table.push_back(integer<std::uint32_t>("stream.max_bitrate",
+                                           "H.264 on a wide line has no more, kbit/s; 0: by the size", 0, 20000,
+                                           PICAM_MEMBER(stream.max_bitrate)));
     table.push_back(duration("stream.linger", "the camera stays open so long after the last viewer", 0ms, 10min,
                              PICAM_MEMBER(stream.linger)));
-    table.push_back(duration("stream.ack_timeout", "a picam.v1 viewer that acknowledges nothing so long is closed", 1s,
+    table.push_back(duration("stream.ack_timeout", "a viewer that is to acknowledge and does not so long is closed", 1s,
                              10min, PICAM_MEMBER(stream.ack_timeout)));
     table.push_back(integer<std::uint32_t>("stream.max_viewers", "viewers at the same time", 1, 10000,
                                            PICAM_MEMBER(stream.max_viewers)));

@@ -34,6 +34,18 @@ void StreamMailbox::put(unsigned generation, std::optional<CameraStatus> status,
     });
 }
 
+void StreamMailbox::putVideo(unsigned generation, RungEncoders::Result result)
+{
+    if (!takes(generation))
+        return;
+    scheduler_.post([weak = weak_from_this(), generation,
+                     shared = std::make_shared<const RungEncoders::Result>(std::move(result))] {
+        const auto self = weak.lock();
+        if (self && self->sink_ != nullptr && self->takes(generation))
+            self->sink_->onVideo(*shared);
+    });
+}
+
 void StreamMailbox::deliver()
 {
     std::optional<CameraStatus> status;

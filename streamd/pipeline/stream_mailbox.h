@@ -1,12 +1,13 @@
-// StreamMailbox carries the newest encoded frame and the camera's status from the pipeline's threads to the loop: a
-// single-element overwriting mailbox for each, never a queue. It drops what belongs to a demand that the loop has
-// withdrawn.
+// StreamMailbox carries the newest picture and the camera's status from the pipeline's threads to the loop: a
+// single-element overwriting mailbox for each, never a queue. Frames of H.264, which refer to each other, are passed on
+// one by one: each has been asked for. It drops what belongs to a demand that the loop has withdrawn.
 #pragma once
 
 #include "core/base/thread_annotations.h"
 #include "core/image/encoded_frame.h"
 #include "streamd/loop/scheduler.h"
 #include "streamd/pipeline/camera_status.h"
+#include "streamd/video/rung_encoders.h"
 
 #include <memory>
 #include <optional>
@@ -19,6 +20,7 @@ public:
     virtual ~StreamSink() = default;
     virtual void onPicture(const PicturePtr &picture) = 0;
     virtual void onCameraStatus(const CameraStatus &camera) = 0; // any state but kIdle
+    virtual void onVideo(const RungEncoders::Result &result) = 0;
 };
 
 class StreamMailbox : public std::enable_shared_from_this<StreamMailbox> {
@@ -34,6 +36,7 @@ public:
     void restart(unsigned generation, bool wanted);
     // Any thread. A new status drops the picture of the one before; it is delivered before `picture`.
     void put(unsigned generation, std::optional<CameraStatus> status, PicturePtr picture);
+    void putVideo(unsigned generation, RungEncoders::Result result);
 
 private:
     void deliver();

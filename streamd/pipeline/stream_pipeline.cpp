@@ -46,10 +46,12 @@ CameraController::Options cameraOptions(const Settings &settings, std::function<
 
 StreamPipeline::StreamPipeline(const Settings &settings, Parts parts, std::chrono::milliseconds driver_timeout)
     : settings_(settings), scheduler_(parts.scheduler), store_(parts.store), status_(parts.status),
-      workers_(workersFor(settings.stream.workers)), mailbox_(std::make_shared<StreamMailbox>(parts.scheduler)),
+      workers_(workersFor(settings.stream.workers)), video_encoders_(std::move(parts.video_encoders)),
+      mailbox_(std::make_shared<StreamMailbox>(parts.scheduler)),
       camera_(cameraOptions(settings, std::move(parts.load_controls), driver_timeout), std::move(parts.make_source),
               parts.requests, *this, std::move(parts.give_up)),
-      jpeg_frames_(camera_.bus().subscribe(workers_)), still_frames_(camera_.bus().subscribe(1))
+      jpeg_frames_(camera_.bus().subscribe(workers_)), still_frames_(camera_.bus().subscribe(1)),
+      video_frames_(video_encoders_.empty() ? nullptr : camera_.bus().subscribe(1))
 {
     camera_.start();
 }
@@ -90,6 +92,30 @@ void StreamPipeline::updateDemand()
         jpeg_frames_->setDemand(std::nullopt);
     else
         jpeg_frames_->setDemand(viewer_fps_ == kNobody ? FrameBus::kKeepOpen : jpeg_fps_.load());
+    if (video_frames_)
+        video_frames_->setDemand(wanted_ && video_wanted_ ? std::optional(settings_.stream.fps) : std::nullopt);
+}
+
+void StreamPipeline::wantVideo(bool wanted)
+{
+    video_wanted_ = wanted;
+    updateDemand();
+}
+
+void StreamPipeline::requestVideo(unsigned rung, const RungEncoders::Request &request)
+{
+    const MutexLock lock(video_mutex_);
+    video_requests_.at(rung) = request;
+    if (video_)
+        video_->request(rung, request);
+}
+
+void StreamPipeline::releaseVideo(unsigned rung)
+{
+    const MutexLock lock(video_mutex_);
+    video_requests_.at(rung).reset();
+    if (video_)
+        video_->release(rung);
 }
 
 void StreamPipeline::requestStop(std::function<void()> stopped)
@@ -116,8 +142,11 @@ void StreamPipeline::onCameraOpened(const SourceInfo &info)
         const MutexLock lock(opened_mutex_);
         opened_ = Opened{info.id, info.name, info.controls, true, {}};
     }
-    reported_ = 0;
-    reported_fps_ = 0.0;
+    {
+        const MutexLock lock(reported_mutex_);
+        reported_ = 0;
+        reported_fps_ = 0.0;
+    }
     const EncodeOptions frames{settings_.stream.quality, info.remaining};
     std::vector<std::unique_ptr<Encoder>> encoders; // one more than the pool's: for stills
     for (unsigned i = 0; i < workers_ + 1; ++i) {
@@ -138,6 +167,22 @@ void StreamPipeline::onCameraOpened(const SourceInfo &info)
     stills.needs_frame = [this] { return needsFrame(); };
     EncodedFrameSink &sink = *this;
     pool_ = std::make_unique<EncoderPool>(*jpeg_frames_, std::move(encoders), sink);
+    if (video_frames_) {
+        RungEncoders::Options video;
+        video.size = info.remaining.apply(info.format.size);
+        video.transform = info.remaining;
+        const double fps = camera_.frameRate();
+        video.fps = fps > 0.0 ? std::min(fps, settings_.stream.fps) : settings_.stream.fps;
+        video.encoders = video_encoders_;
+        const MutexLock lock(video_mutex_);
+        video_ = std::make_unique<RungEncoders>(
+            *video_frames_, std::move(video),
+            RungEncoders::Events{[this](RungEncoders::Result result) { onVideoEncoded(std::move(result)); },
+                                 [this](const Error &error) { camera_.reportBadFrame(error); }});
+        for (unsigned rung = 0; rung < kVideoRungs; ++rung)
+            if (video_requests_.at(rung))
+                video_->request(rung, *video_requests_.at(rung));
+    }
     const MutexLock lock(stills_mutex_);
     stills_ = std::make_unique<StoreStills>(camera_, *still_frames_, store_, std::move(stills));
 }
@@ -171,6 +216,12 @@ void StreamPipeline::onCameraClosing()
             opened_->open = false;
     }
     pool_.reset();
+    std::unique_ptr<RungEncoders> video; // ended without the lock, which its thread takes
+    {
+        const MutexLock lock(video_mutex_);
+        video.swap(video_);
+    }
+    video.reset();
     const MutexLock lock(stills_mutex_);
     stills_.reset();
 }
@@ -210,14 +261,35 @@ void StreamPipeline::onEncoded(Result result)
     EncodedFrame &picture = *result.frame;
     status_.encoded(result.encode_time, picture.bytes.size());
     publish(picture);
-    std::optional<CameraStatus> news;
+    auto status = news(result.generation, picture.size);
+    mailbox_->put(result.generation, std::move(status), std::make_shared<const EncodedFrame>(std::move(picture)));
+}
+
+// What viewers have not heard of this camera yet.
+std::optional<CameraStatus> StreamPipeline::news(unsigned generation, Size size)
+{
     const double fps = std::min(camera_.frameRate(), settings_.stream.fps); // no viewer gets more
+    const MutexLock lock(reported_mutex_);
     const bool other_rate = std::fabs(fps - reported_fps_) > kRateTolerance * fps;
-    if (std::exchange(reported_, result.generation) != result.generation || other_rate) {
-        news = CameraStatus{CameraState::kStreaming, {}, info_.name, picture.size, fps};
-        reported_fps_ = fps;
+    if (std::exchange(reported_, generation) == generation && !other_rate)
+        return std::nullopt;
+    reported_fps_ = fps;
+    return CameraStatus{CameraState::kStreaming, {}, info_.name, size, fps};
+}
+
+void StreamPipeline::onVideoEncoded(RungEncoders::Result result)
+{
+    const unsigned generation = generation_;
+    {
+        const MutexLock lock(video_mutex_);
+        video_requests_.at(result.rung).reset();
     }
-    mailbox_->put(result.generation, std::move(news), std::make_shared<const EncodedFrame>(std::move(picture)));
+    if (result.frame && *result.frame) {
+        camera_.reportGoodFrame();
+        if (auto status = news(generation, info_.remaining.apply(info_.format.size)))
+            mailbox_->put(generation, std::move(status), nullptr);
+    }
+    mailbox_->putVideo(generation, std::move(result));
 }
 
 // A store that cannot be written costs the stills, not the stream.

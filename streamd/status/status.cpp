@@ -110,6 +110,36 @@ void Status::viewerPaused(bool paused)
         --values_.paused;
 }
 
+void Status::videoEncoded(unsigned rung, std::chrono::steady_clock::duration took, std::size_t bytes, bool key,
+                          std::string_view encoder)
+{
+    const MutexLock lock(mutex_);
+    RungStatus &of = values_.rungs.at(rung);
+    ++of.frames;
+    of.keys += key ? 1 : 0;
+    of.bytes += bytes;
+    of.encoder = encoder;
+    of.encode_seconds += seconds(took);
+}
+
+void Status::videoAsked(unsigned rung, std::uint32_t bitrate)
+{
+    const MutexLock lock(mutex_);
+    values_.rungs.at(rung).bitrate = bitrate;
+}
+
+void Status::videoViewers(unsigned rung, std::size_t count)
+{
+    const MutexLock lock(mutex_);
+    values_.rungs.at(rung).viewers = count;
+}
+
+void Status::videoFailed()
+{
+    const MutexLock lock(mutex_);
+    ++values_.video_failures;
+}
+
 StatusValues Status::values(Time now) const
 {
     const MutexLock lock(mutex_);
@@ -130,6 +160,12 @@ std::string_view wireFormatName(WireFormat format)
         return "picam.v1";
     case WireFormat::kMultipart:
         return "multipart";
+    case WireFormat::kV2:
+        return "picam.v2";
+    case WireFormat::kH264:
+        return "h264";
+    case WireFormat::kAnnexB:
+        return "stream.h264";
     }
     return "unknown";
 }

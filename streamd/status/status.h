@@ -6,6 +6,7 @@
 #include "core/controls/control.h"
 #include "streamd/pipeline/camera_status.h"
 #include "streamd/status/histogram.h"
+#include "streamd/video/rung_encoders.h"
 #include "streamd/viewers/connection.h"
 
 #include <array>
@@ -20,6 +21,17 @@ namespace picam {
 struct ControlsStatus {
     std::uint32_t generation = 0;
     ControlValues values;
+};
+
+// H.264 of one rung (VideoRungs).
+struct RungStatus {
+    std::uint64_t viewers = 0;
+    std::uint64_t frames = 0;
+    std::uint64_t keys = 0; // of them
+    std::uint64_t bytes = 0;
+    std::uint32_t bitrate = 0;   // bits a second that the encoder was last told
+    std::string encoder;         // that made the last frame
+    double encode_seconds = 0.0; // over all frames
 };
 
 struct StatusValues {
@@ -43,6 +55,8 @@ struct StatusValues {
     std::uint64_t refused = 0;                         // viewers turned away: full
     std::array<std::uint64_t, kWireFormats> viewers{}; // connected, by wire format
     std::uint64_t paused = 0;                          // of them
+    std::array<RungStatus, kVideoRungs> rungs{};
+    std::uint64_t video_failures = 0; // times no H.264 encoder worked
     Histogram encode_seconds;
     Histogram age_seconds; // of a frame when its last byte was handed to the kernel
 };
@@ -66,6 +80,11 @@ public:
     void viewerJoined(WireFormat format);
     void viewerLeft(WireFormat format);
     void viewerPaused(bool paused);
+    void videoEncoded(unsigned rung, std::chrono::steady_clock::duration took, std::size_t bytes, bool key,
+                      std::string_view encoder);
+    void videoAsked(unsigned rung, std::uint32_t bitrate);
+    void videoViewers(unsigned rung, std::size_t count);
+    void videoFailed();
 
     [[nodiscard]] StatusValues values(Time now) const;
 

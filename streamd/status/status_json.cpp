@@ -40,6 +40,17 @@ std::string statusJson(const StatusValues &values)
     viewers["total"] = total;
     viewers["paused"] = values.paused;
     viewers["refused"] = values.refused;
+    json rungs = json::array();
+    for (const RungStatus &rung : values.rungs) {
+        const double mean = rung.frames > 0 ? rung.encode_seconds / static_cast<double>(rung.frames) : 0.0;
+        rungs.push_back({{"viewers", rung.viewers},
+                         {"frames", rung.frames},
+                         {"key_frames", rung.keys},
+                         {"bytes", rung.bytes},
+                         {"bitrate", rung.bitrate},
+                         {"encoder", rung.encoder},
+                         {"encode_mean_ms", mean * 1000.0}});
+    }
     const json status = {
         {"version", values.version},
         {"instance", values.instance},
@@ -56,6 +67,7 @@ std::string statusJson(const StatusValues &values)
           {"sent", values.sent},
           {"skipped", values.skipped}}},
         {"bytes", {{"encoded", values.encoded_bytes}, {"sent", values.sent_bytes}}},
+        {"h264", {{"failures", values.video_failures}, {"rungs", std::move(rungs)}}},
         {"encode", histogramJson(values.encode_seconds)},
         {"age", histogramJson(values.age_seconds)}};
     return status.dump(2, ' ', false, json::error_handler_t::replace) + "\n";

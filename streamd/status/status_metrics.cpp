@@ -98,6 +98,19 @@ std::string statusMetrics(const StatusValues &values)
     metrics.gauge("picam_viewers_paused", "Viewers connected now that have paused.", values.paused);
     metrics.counter("picam_viewers_refused_total", "Viewers turned away because all places were taken.",
                     values.refused);
+    const auto ofRungs = [&metrics, &values](std::string_view name, std::string_view type, std::string_view help,
+                                             auto member) {
+        metrics.head(name, type, help);
+        for (std::size_t rung = 0; rung < values.rungs.size(); ++rung)
+            metrics.value(name, fmt::format("rung=\"{}\"", rung), values.rungs[rung].*member);
+    };
+    ofRungs("picam_h264_viewers", "gauge", "Viewers of H.264 now, by rung.", &RungStatus::viewers);
+    ofRungs("picam_h264_bitrate", "gauge", "Bits a second that the encoder was last asked for.", &RungStatus::bitrate);
+    ofRungs("picam_h264_frames_total", "counter", "Frames encoded as H.264.", &RungStatus::frames);
+    ofRungs("picam_h264_key_frames_total", "counter", "Key frames of them.", &RungStatus::keys);
+    ofRungs("picam_h264_bytes_total", "counter", "Bytes of the frames of H.264.", &RungStatus::bytes);
+    ofRungs("picam_h264_encode_seconds_total", "counter", "Time spent on encoding H.264.", &RungStatus::encode_seconds);
+    metrics.counter("picam_h264_failures_total", "Times no H.264 encoder worked.", values.video_failures);
     metrics.histogram("picam_encode_seconds", "Time to encode a frame.", values.encode_seconds);
     metrics.histogram("picam_frame_age_seconds", "Age of a frame when its last byte was written.", values.age_seconds);
     return metrics.take();

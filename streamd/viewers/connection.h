@@ -3,6 +3,8 @@
 // C++20. A transport delivers events from the loop, never from inside a call into its connection.
 #pragma once
 
+#include "core/image/codec.h"
+
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -19,16 +21,34 @@ enum class WireFormat : std::uint8_t {
     kJpeg,      // WebSocket binary: the bare JPEG
     kV1,        // WebSocket binary, picam.v1: u64 sequence, u64 capture time in µs since the epoch, the JPEG
     kMultipart, // a part of multipart/x-mixed-replace
+    kV2,        // WebSocket binary, picam.v2: the header of core/image/frame_header.h, a JPEG or an access unit
+    kH264,      // WebSocket binary: the bare access unit
+    kAnnexB,    // HTTP: access units, one behind the other
 };
-constexpr std::size_t kWireFormats = 4;
+constexpr std::size_t kWireFormats = 7;
+
+// Whether its viewers take H.264 alone.
+[[nodiscard]] constexpr bool isVideoOnly(WireFormat format)
+{
+    return format == WireFormat::kH264 || format == WireFormat::kAnnexB;
+}
+// Whether its connection is HTTP, which has no messages and no ping.
+[[nodiscard]] constexpr bool isHttp(WireFormat format)
+{
+    return format == WireFormat::kMultipart || format == WireFormat::kAnnexB;
+}
 
 // One encoded frame, shared by all viewers that get it. What a wire format adds is made by the transport when the first
 // viewer needs it, then kept in `prepared` for the others.
 struct StreamFrame {
-    std::shared_ptr<const void> owner; // keeps `jpeg` alive
-    const std::uint8_t *jpeg = nullptr;
+    std::shared_ptr<const void> owner; // keeps `payload` alive
+    const std::uint8_t *payload = nullptr;
     std::size_t bytes = 0;
-    std::uint64_t sequence = 0;
+    Codec codec = Codec::kJpeg;
+    bool key = true;
+    std::uint8_t rung = 0;                 // of H.264
+    std::uint64_t sequence = 0;            // of H.264: of this rung, by one with each frame
+    std::array<std::uint8_t, 40> header{}; // picam.v2's
     std::chrono::steady_clock::time_point captured;
     std::chrono::microseconds captured_wall{0}; // since the epoch
     std::array<std::shared_ptr<const void>, kWireFormats>
@@ -65,7 +85,7 @@ public:
     virtual ~ViewerEvents() = default;
     virtual void onFrameWritten() = 0;
     virtual void onText(std::string_view message) = 0; // valid UTF-8, at most kMaxMessageBytes
-    virtual void onBinary() = 0;
+    virtual void onBinary(std::string_view message) = 0;
     virtual void onPing() = 0;   // answered already
     virtual void onAlive() = 0;  // a pong
     virtual void onClosed() = 0; // once, the last call
@@ -79,6 +99,7 @@ public:
     // Takes one of the stream.max_viewers admission slots; the last copy of the pointer frees it. Null: all are taken,
     // or the program is shutting down.
     [[nodiscard]] virtual std::shared_ptr<void> admit() = 0;
+    [[nodiscard]] virtual bool offersVideo() const = 0;
     // Adds a viewer. REQUIRES: the caller holds a slot. `max_fps` 0: no limit. The connection keeps the result until it
     // has called onClosed().
     [[nodiscard]] virtual std::shared_ptr<ViewerEvents> join(std::shared_ptr<ViewerConnection> connection,

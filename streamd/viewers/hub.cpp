@@ -1,29 +1,16 @@
 #include "streamd/viewers/hub.h"
 
+#include "streamd/viewers/stream_frame.h"
+
 #include <algorithm>
 #include <utility>
 
 namespace picam {
 
-namespace {
-
-FramePtr makeFrame(const PicturePtr &picture)
-{
-    auto frame = std::make_shared<StreamFrame>();
-    frame->owner = picture;
-    frame->jpeg = picture->bytes.data();
-    frame->bytes = picture->bytes.size();
-    frame->sequence = picture->sequence;
-    frame->captured = picture->captured;
-    frame->captured_wall =
-        std::chrono::duration_cast<std::chrono::microseconds>(picture->captured_wall.time_since_epoch());
-    return frame;
-}
-
-} // namespace
-
-Hub::Hub(Scheduler &scheduler, CameraSwitch &camera, Status &status, HubOptions options)
+Hub::Hub(Scheduler &scheduler, CameraSwitch &camera, VideoSwitch &video, Status &status, HubOptions options)
     : scheduler_(scheduler), camera_(camera), status_(status), options_(std::move(options)),
+      rungs_(scheduler, video, status, {options_.hello.size, options_.linger, options_.video},
+             [this] { updateDemand(); }),
       linger_timer_(scheduler.makeTimer()), check_timer_(scheduler.makeTimer())
 {
 }
@@ -47,6 +34,7 @@ std::shared_ptr<ViewerEvents> Hub::join(std::shared_ptr<ViewerConnection> connec
         std::make_shared<Viewer>(std::move(connection), format, max_fps, options_.viewer, scheduler_, status_, owner);
     viewers_.push_back(viewer);
     viewer->sendHello(options_.hello);
+    onVideoWanted(*viewer);
     if (!updateDemand())
         showCurrent(*viewer);
     startChecking();
@@ -63,7 +51,7 @@ void Hub::showCurrent(Viewer &viewer)
 
 void Hub::onPicture(const PicturePtr &picture)
 {
-    latest_ = makeFrame(picture);
+    latest_ = makeStreamFrame(picture, 0, picture->sequence);
     for (const auto &viewer : viewers_)
         viewer->offer(latest_);
 }
@@ -74,6 +62,8 @@ void Hub::onCameraStatus(const CameraStatus &camera)
     status_.setCamera(camera, scheduler_.now());
     if (camera.state != CameraState::kStreaming)
         latest_.reset();
+    else
+        rungs_.onCameraOpened(camera.size);
     for (const auto &viewer : viewers_) {
         if (camera.state != CameraState::kStreaming)
             viewer->dropPending();
@@ -100,19 +90,30 @@ void Hub::onViewerClosed(Viewer &viewer)
                                     [&viewer](const auto &candidate) { return candidate.get() == &viewer; });
     if (found == viewers_.end())
         return;
+    rungs_.leave(viewer);
     viewers_.erase(found);
     updateDemand();
 }
 
+void Hub::onVideoWanted(Viewer &viewer)
+{
+    if (viewer.wantsVideo())
+        rungs_.join(viewer);
+    else
+        rungs_.leave(viewer);
+}
+
 bool Hub::updateDemand()
 {
-    double fps = -1.0; // the highest rate that somebody takes; 0: all there is
+    double fps = CameraSwitch::kNobody; // the highest rate of pictures that somebody takes; 0: all there are
+    bool active = false;
     for (const auto &viewer : viewers_) {
-        if (!viewer->active() || fps == 0.0)
+        active = active || viewer->active();
+        if (!viewer->wantsPictures() || fps == 0.0)
             continue;
         fps = viewer->maxFps() == 0.0 ? 0.0 : std::max(fps, viewer->maxFps());
     }
-    if (fps >= 0.0) {
+    if (active) {
         if (std::exchange(lingering_, false))
             linger_timer_->cancel();
         camera_.setDemand(fps);
@@ -131,6 +132,7 @@ bool Hub::updateDemand()
     linger_timer_->start(options_.linger, [this] {
         lingering_ = false;
         wanted_ = false;
+        rungs_.stop();
         camera_.want(false);
         onCameraStatus(CameraStatus{});
     });

@@ -1,6 +1,7 @@
 // Hub owns all viewers and derives from them whether the camera runs, and at which rate. Loop thread only.
 // The first active viewer opens the camera; it is closed stream.linger after the last one has gone or paused. Every
-// picture is offered to every viewer, which decides whether to send it now, later or not at all.
+// picture is offered to every viewer, which decides whether to send it now, later or not at all. Those who take H.264
+// are on VideoRungs, too.
 #pragma once
 
 #include "core/image/encoded_frame.h"
@@ -10,6 +11,7 @@
 #include "streamd/pipeline/stream_mailbox.h"
 #include "streamd/status/status.h"
 #include "streamd/viewers/connection.h"
+#include "streamd/viewers/video_rungs.h"
 #include "streamd/viewers/viewer.h"
 
 #include <cstdint>
@@ -23,6 +25,7 @@ struct HubOptions {
     std::chrono::milliseconds linger{5000};
     std::uint32_t max_viewers = 100;
     ViewerLimits viewer;
+    VideoLimits video;
 };
 
 class Hub : public ViewerHost, public StreamSink, private ViewerOwner {
@@ -35,18 +38,20 @@ public:
     static constexpr std::chrono::seconds kMaxFirstAge{1};
 
     // All must outlive it.
-    Hub(Scheduler &scheduler, CameraSwitch &camera, Status &status, HubOptions options);
+    Hub(Scheduler &scheduler, CameraSwitch &camera, VideoSwitch &video, Status &status, HubOptions options);
     Hub(const Hub &) = delete;
     Hub &operator=(const Hub &) = delete;
     ~Hub() override;
 
     // ViewerHost
     [[nodiscard]] std::shared_ptr<void> admit() override;
+    [[nodiscard]] bool offersVideo() const override { return options_.viewer.offers_h264; }
     [[nodiscard]] std::shared_ptr<ViewerEvents> join(std::shared_ptr<ViewerConnection> connection, WireFormat format,
                                                      double max_fps) override;
     // StreamSink
     void onPicture(const PicturePtr &picture) override;
     void onCameraStatus(const CameraStatus &camera) override;
+    void onVideo(const RungEncoders::Result &result) override { rungs_.onVideo(result); }
 
     void refuseViewers() { refusing_ = true; }
     void closeViewers(CloseCode code, std::string_view reason); // they leave as their connections end
@@ -56,6 +61,9 @@ private:
     void onDemandChanged() override;
     void onResumed(Viewer &viewer) override;
     void onViewerClosed(Viewer &viewer) override;
+    void onVideoWanted(Viewer &viewer) override;
+    void onVideoReady() override { rungs_.onReady(); }
+    void onKeyWanted(Viewer &viewer) override { rungs_.onKeyWanted(viewer); }
     void showCurrent(Viewer &viewer);
     bool updateDemand(); // true: the camera was off, is being opened, and all viewers know
     void startChecking();
@@ -65,6 +73,7 @@ private:
     Status &status_;
     const HubOptions options_;
 
+    VideoRungs rungs_;
     std::vector<std::shared_ptr<Viewer>> viewers_;
     std::shared_ptr<std::uint32_t> admitted_ = std::make_shared<std::uint32_t>(0); // slots in use
     CameraStatus current_;

@@ -1,5 +1,6 @@
-// Viewer decides which frame one viewer gets next, and handles its messages and timeouts. Loop thread only.
-// One frame is being written and at most one newer one waits; nothing else is queued for a viewer. It does not know
+// Viewer decides which picture one viewer gets next, and handles its messages and timeouts. Loop thread only.
+// One frame is being written and at most one newer picture waits; nothing else is queued for a viewer. Whether it is
+// sent pictures or H.264, and which frames of that, VideoRungs decides for those who take both. It does not know
 // sockets (ViewerConnection) or other viewers (Hub).
 #pragma once
 
@@ -8,6 +9,9 @@
 #include "streamd/status/status.h"
 #include "streamd/viewers/connection.h"
 #include "streamd/viewers/flow_control.h"
+#include "streamd/viewers/sent_frames.h"
+#include "streamd/viewers/video_flow_control.h"
+#include "streamd/viewers/video_rungs.h"
 #include "streamd/viewers/viewer_protocol.h"
 
 #include <memory>
@@ -24,15 +28,20 @@ public:
     virtual void onDemandChanged() = 0;              // paused, closing, or another rate
     virtual void onResumed(Viewer &viewer) = 0;      // takes frames again
     virtual void onViewerClosed(Viewer &viewer) = 0; // the last call; the hub lets go of it
+    virtual void onVideoWanted(Viewer &viewer) = 0;  // wantsVideo() has changed
+    virtual void onVideoReady() = 0;                 // it may take a frame of H.264 again, perhaps
+    virtual void onKeyWanted(Viewer &viewer) = 0;
 };
 
 struct ViewerLimits {
     std::chrono::milliseconds ack_timeout{10000};
     std::chrono::milliseconds ping_interval{20000};
     std::chrono::milliseconds write_timeout{60000}; // one frame; the longest that any link in use should take
+    bool offers_h264 = false;
+    VideoFlowControl::Limits video{}; // where it is offered
 };
 
-class Viewer : public ViewerEvents {
+class Viewer : public ViewerEvents, public VideoViewer {
 public:
     // The limit on a viewer's messages, pings too: a token bucket of this size, and what refills it.
     static constexpr double kMessageBudget = 64;
@@ -48,7 +57,7 @@ public:
     // Owner's side.
     void sendHello(const protocol::Hello &hello);
     void sendState(const CameraStatus &camera);
-    void offer(const FramePtr &frame);
+    void offer(const FramePtr &picture);
     void dropPending() { pending_.reset(); } // the stream ended: nothing old goes out later
     void checkTimeouts();                    // now and then
     void close(CloseCode code, std::string_view reason);
@@ -57,19 +66,32 @@ public:
     [[nodiscard]] double maxFps() const { return max_fps_; }            // 0: as many as there are
     [[nodiscard]] WireFormat format() const { return format_; }
     [[nodiscard]] const FlowControl &flow() const { return flow_; }
+    [[nodiscard]] bool wantsPictures() const { return active() && pictures_; } // now
+    [[nodiscard]] bool wantsVideo() const;                                     // H.264, or JPEGs in its place
+
+    // VideoRungs' side.
+    using VideoViewer::Time;
+    [[nodiscard]] bool mayTake(Time now) const override;
+    [[nodiscard]] std::uint32_t bitrate() const override;
+    [[nodiscard]] std::chrono::steady_clock::duration transferTime(std::size_t bytes, Time now) const override;
+    void sendVideo(const FramePtr &frame) override;
+    [[nodiscard]] bool takesPictures() const override { return takes_jpeg_; }
+    void setPictures(bool pictures) override;
+    void endVideo() override;
 
     // Connection's side.
     void onFrameWritten() override;
     void onText(std::string_view message) override;
-    void onBinary() override;
+    void onBinary(std::string_view message) override;
     void onPing() override;
     void onAlive() override;
     void onClosed() override;
 
 private:
-    using Time = std::chrono::steady_clock::time_point;
-
     void sendPending();
+    void write(const FramePtr &frame);
+    void noteSent(const StreamFrame &frame);
+    void chooseCodec();
     [[nodiscard]] bool chargeMessage();
     void setPaused(bool paused);
     void handle(const protocol::Ack &ack);
@@ -77,6 +99,8 @@ private:
     void handle(const protocol::Pause &) { setPaused(true); }
     void handle(const protocol::Resume &) { setPaused(false); }
     void handle(const protocol::Ping &ping);
+    void handle(const protocol::Take &take);
+    void handle(const protocol::Key &) { owner_.onKeyWanted(*this); }
 
     const WireFormat format_;
     const ViewerLimits limits_;
@@ -89,7 +113,13 @@ private:
     FramePtr writing_;
     Time write_started_{};
     bool sent_any_ = false;
-    FlowControl flow_; // picam.v1 only
+    FlowControl flow_; // of pictures; picam.v1 and picam.v2 only
+    // Of picam.v2 alone: all its frames.
+    VideoFlowControl video_flow_;
+    SentFrames sent_;
+    bool takes_h264_;
+    bool takes_jpeg_;
+    bool pictures_; // is sent pictures now
     FramePacer pacer_;
     double max_fps_;
     bool paused_ = false;

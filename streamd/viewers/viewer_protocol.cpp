@@ -1,5 +1,6 @@
 #include "streamd/viewers/viewer_protocol.h"
 
+#include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
@@ -42,6 +43,20 @@ json sizeJson(Size size)
 std::string dump(const json &value)
 {
     return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+// A codec that nobody here knows is one that the viewer is ahead of us with.
+tl::expected<ViewerMessage, Refusal> parseTake(const json &message)
+{
+    const auto codecs = message.find("codecs");
+    if (codecs == message.end() || !codecs->is_array())
+        return refuse("take needs codecs");
+    Take take;
+    take.h264 = std::find(codecs->begin(), codecs->end(), "h264") != codecs->end();
+    take.jpeg = std::find(codecs->begin(), codecs->end(), "jpeg") != codecs->end();
+    if (!take.h264 && !take.jpeg)
+        return refuse("codecs are h264 and jpeg");
+    return take;
 }
 
 // Reads the plain shape of an acknowledgement from left to right.
@@ -107,7 +122,18 @@ std::optional<Ack> parsePlainAck(std::string_view text)
     return type && sequence && cursor.take("}") && cursor.atEnd() ? std::optional(ack) : std::nullopt;
 }
 
-tl::expected<ViewerMessage, Refusal> parse(std::string_view text)
+std::optional<FrameAck> parseFrameAck(std::string_view message)
+{
+    if (message.size() != 10)
+        return std::nullopt;
+    const auto byte = [message](std::size_t at) { return static_cast<std::uint8_t>(message[at]); };
+    FrameAck ack{byte(0), byte(1), 0};
+    for (std::size_t i = 2; i < message.size(); ++i)
+        ack.sequence = ack.sequence << 8U | byte(i);
+    return ack;
+}
+
+tl::expected<ViewerMessage, Refusal> parse(std::string_view text, Version version)
 {
     const auto shallow = [](int depth, json::parse_event_t, const json &) { return depth <= kMaxDepth; };
     const json message = json::parse(text.begin(), text.end(), shallow, /*allow_exceptions=*/false);
@@ -118,7 +144,12 @@ tl::expected<ViewerMessage, Refusal> parse(std::string_view text)
         return refuse("no message type");
     const auto &name = type->get_ref<const std::string &>();
 
-    if (name == "ack") {
+    if (version == Version::k2) {
+        if (name == "take")
+            return parseTake(message);
+        if (name == "key")
+            return Key{};
+    } else if (name == "ack") {
         Ack ack;
         const json *sequence = number(message, "sequence");
         if (sequence == nullptr || !readCount(*sequence, ack.sequence))
@@ -149,14 +180,18 @@ tl::expected<ViewerMessage, Refusal> parse(std::string_view text)
     return refuse("unknown message type");
 }
 
-std::string hello(const Hello &hello)
+std::string hello(const Hello &hello, Version version)
 {
-    return dump({{"type", "hello"},
-                 {"version", hello.version},
-                 {"instance", hello.instance},
-                 {"size", sizeJson(hello.size)},
-                 {"fps", hello.fps},
-                 {"ack_batch", kMaxAckBatch}});
+    json message = {{"type", "hello"},
+                    {"version", hello.version},
+                    {"instance", hello.instance},
+                    {"size", sizeJson(hello.size)},
+                    {"fps", hello.fps}};
+    if (version == Version::k1)
+        message["ack_batch"] = kMaxAckBatch;
+    else
+        message["codecs"] = hello.h264 ? json{"h264", "jpeg"} : json{"jpeg"};
+    return dump(message);
 }
 
 std::string state(const CameraStatus &status)

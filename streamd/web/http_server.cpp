@@ -36,14 +36,15 @@ constexpr std::chrono::seconds kWriteTimeout{10};
 
 constexpr std::string_view kPlainText = "text/plain; charset=utf-8";
 
-// The head of a stream, which CORS headers may follow. The boundary goes out right behind each frame: browsers show a
-// part when they have seen its end.
-constexpr std::string_view kStreamHead = "HTTP/1.1 200 OK\r\n"
-                                         "Server: picam\r\n"
-                                         "Content-Type: multipart/x-mixed-replace; boundary=picam-frame\r\n"
-                                         "Cache-Control: no-store\r\n"
-                                         "X-Accel-Buffering: no\r\n"
-                                         "Connection: close\r\n";
+// The head of a stream of some type, which CORS headers may follow. A multipart stream's boundary goes out right behind
+// each frame: browsers show a part when they have seen its end.
+constexpr const char *kStreamHead = "HTTP/1.1 200 OK\r\n"
+                                    "Server: picam\r\n"
+                                    "Content-Type: {}\r\n"
+                                    "Cache-Control: no-store\r\n"
+                                    "X-Accel-Buffering: no\r\n"
+                                    "Connection: close\r\n";
+constexpr std::string_view kMultipartType = "multipart/x-mixed-replace; boundary=picam-frame";
 constexpr std::string_view kFirstBoundary = "\r\n--picam-frame\r\n";
 constexpr std::string_view kPartEnd = "\r\n--picam-frame\r\n";
 
@@ -137,6 +138,7 @@ private:
     void onRequest(const error_code &error);
     void handle(const bhttp::request<bhttp::empty_body> &request);
     void beginStream(std::string_view target);
+    void beginVideo();
     void giveTicket(Tickets &from);
     void readChange();
     void handleControls(const bhttp::request_header<> &request, std::string_view body);
@@ -213,6 +215,11 @@ void HttpServer::State::Session::handle(const bhttp::request<bhttp::empty_body> 
         const auto origin = request[bhttp::field::origin];
         fields_ = corsHeaders({origin.data(), origin.size()}, server->origins);
         return admitted ? beginStream(target) : refuse();
+    }
+    if (path == "/stream.h264") {
+        if (!server->host.offersVideo())
+            return respond(bhttp::status::not_found, "there is no H.264 here\n");
+        return admitted ? beginVideo() : refuse();
     }
     if (path == "/healthz")
         return respond(bhttp::status::ok, "ok\n");
@@ -315,14 +322,31 @@ void HttpServer::State::Session::beginStream(std::string_view target)
         return respond(bhttp::status::bad_request, "fps is 0 or at least 0.01\n");
     keep_alive_ = false;
     if (head_request_)
-        return respond(bhttp::status::ok, "", "multipart/x-mixed-replace; boundary=picam-frame");
+        return respond(bhttp::status::ok, "", kMultipartType);
     admission_ = server->host.admit();
     if (!admission_)
         return respond(bhttp::status::service_unavailable, "too many viewers\n", kPlainText, 10);
-    stream_head_ = fmt::format("{}{}{}", kStreamHead, headerLines(fields_), kFirstBoundary);
+    stream_head_ =
+        fmt::format("{}{}{}", fmt::format(kStreamHead, kMultipartType), headerLines(fields_), kFirstBoundary);
     // From here on the viewer judges what takes too long.
     stream_.expires_never();
     viewer_ = server->host.join(shared_from_this(), WireFormat::kMultipart, *fps);
+    watchForEnd();
+}
+
+void HttpServer::State::Session::beginVideo()
+{
+    constexpr std::string_view kType = "video/h264";
+    const auto server = server_.lock();
+    keep_alive_ = false;
+    if (head_request_)
+        return respond(bhttp::status::ok, "", kType);
+    admission_ = server->host.admit();
+    if (!admission_)
+        return respond(bhttp::status::service_unavailable, "too many viewers\n", kPlainText, 10);
+    stream_head_ = fmt::format(kStreamHead, kType) + "\r\n";
+    stream_.expires_never();
+    viewer_ = server->host.join(shared_from_this(), WireFormat::kAnnexB, 0.0);
     watchForEnd();
 }
 
@@ -341,14 +365,19 @@ void HttpServer::State::Session::watchForEnd()
 
 void HttpServer::State::Session::sendFrame(const FramePtr &frame, WireFormat format)
 {
-    auto &prepared = frame->prepared[static_cast<std::size_t>(format)];
-    if (!prepared)
-        prepared = partHead(*frame);
-    const auto &head = *static_cast<const std::string *>(prepared.get());
+    std::string_view head;
+    std::string_view end_of_part;
+    if (format == WireFormat::kMultipart) {
+        auto &prepared = frame->prepared[static_cast<std::size_t>(format)];
+        if (!prepared)
+            prepared = partHead(*frame);
+        head = *static_cast<const std::string *>(prepared.get());
+        end_of_part = kPartEnd;
+    }
     const bool first = !std::exchange(stream_begun_, true);
     const std::array<asio::const_buffer, 4> buffers{bytes(first ? std::string_view(stream_head_) : std::string_view()),
-                                                    bytes(head), asio::const_buffer(frame->jpeg, frame->bytes),
-                                                    bytes(kPartEnd)};
+                                                    bytes(head), asio::const_buffer(frame->payload, frame->bytes),
+                                                    bytes(end_of_part)};
     asio::async_write(stream_, buffers, [self = shared_from_this(), frame](const error_code &error, std::size_t) {
         if (self->ended_)
             return;

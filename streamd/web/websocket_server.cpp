@@ -6,6 +6,8 @@
 #include "streamd/web/listener.h"
 #include "streamd/web/websocket_config.h"
 
+#include <algorithm>
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <set>
@@ -21,7 +23,12 @@ namespace {
 constexpr std::chrono::milliseconds kHandshakeTimeout{5000};
 // Of a peer that does not answer a close, or does not get it for all that lies before it.
 constexpr std::chrono::milliseconds kCloseTimeout{1000};
-constexpr const char *kSubprotocol = "picam.v1";
+struct Subprotocol {
+    std::string_view name;
+    WireFormat format;
+};
+// The first of them that a client offers is taken.
+constexpr std::array<Subprotocol, 2> kSubprotocols{{{"picam.v2", WireFormat::kV2}, {"picam.v1", WireFormat::kV1}}};
 // nginx passes a handshake with a ticket on as this path, without a password.
 constexpr std::string_view kTicketPath = "/stream-by-ticket";
 // A subprotocol and not in the query, because nginx writes the request line into its error log.
@@ -42,7 +49,7 @@ void appendBigEndian(std::string &to, std::uint64_t value)
 
 // A WebSocket message with a frame, whoever gets it.
 struct WireMessage {
-    std::string head; // of the WebSocket message, and picam.v1's
+    std::string head; // of the WebSocket message, and the subprotocol's
     std::string text; // where the payload is not the JPEG itself
 };
 
@@ -52,11 +59,13 @@ std::shared_ptr<const WireMessage> prepare(const StreamFrame &frame, WireFormat 
     auto message = std::make_shared<WireMessage>();
     std::string prefix;
     if (format == WireFormat::kBase64)
-        message->text = base64(frame.jpeg, frame.bytes);
+        message->text = base64(frame.payload, frame.bytes);
     if (format == WireFormat::kV1) {
         appendBigEndian(prefix, frame.sequence);
         appendBigEndian(prefix, static_cast<std::uint64_t>(frame.captured_wall.count()));
     }
+    if (format == WireFormat::kV2)
+        prefix.assign(frame.header.begin(), frame.header.end());
     const std::uint64_t size = prefix.size() + (message->text.empty() ? frame.bytes : message->text.size());
     const ws::frame::basic_header basic(op, size, true, false);
     const ws::frame::extended_header extended(size);
@@ -181,18 +190,24 @@ bool Session::accept()
         return refuse(status_code::forbidden, "this ticket is void");
     const auto format = http::queryValue(target, "format");
     const auto fps = http::queryFps(target);
-    if ((format && *format != "jpeg" && *format != "base64") || !fps)
-        return refuse(status_code::bad_request, "format is jpeg or base64, fps 0 or at least 0.01");
+    if ((format && *format != "jpeg" && *format != "base64" && *format != "h264") || !fps)
+        return refuse(status_code::bad_request, "format is jpeg, base64 or h264, fps 0 or at least 0.01");
     if (format && *format == "jpeg")
         format_ = WireFormat::kJpeg;
+    if (format && *format == "h264")
+        format_ = WireFormat::kH264;
     max_fps_ = *fps;
-    for (const auto &offered : connection_->get_requested_subprotocols()) {
-        if (offered == kSubprotocol) {
-            ws::lib::error_code ignored; // it was offered
-            connection_->select_subprotocol(offered, ignored);
-            format_ = WireFormat::kV1;
-        }
+    const auto &offered = connection_->get_requested_subprotocols();
+    for (const auto &[name, wire_format] : kSubprotocols) {
+        if (std::find(offered.begin(), offered.end(), name) == offered.end())
+            continue;
+        ws::lib::error_code ignored; // it was offered
+        connection_->select_subprotocol(std::string(name), ignored);
+        format_ = wire_format;
+        break;
     }
+    if (isVideoOnly(format_) && !host_.offersVideo())
+        return refuse(status_code::not_found, "there is no H.264 here");
     admission_ = host_.admit();
     if (!admission_) {
         connection_->append_header("Retry-After", "10");
@@ -214,7 +229,7 @@ void Session::receive(const MessagePtr &message)
         if (message->get_opcode() == opcode::text)
             viewer.onText(message->get_payload());
         else
-            viewer.onBinary();
+            viewer.onBinary(message->get_payload());
     });
 }
 
@@ -235,7 +250,7 @@ void Session::sendFrame(const FramePtr &frame, WireFormat format)
         prepared = prepare(*frame, format);
     const auto &message = *static_cast<const WireMessage *>(prepared.get());
     const asio::const_buffer payload = message.text.empty()
-                                           ? asio::const_buffer(frame->jpeg, frame->bytes)
+                                           ? asio::const_buffer(frame->payload, frame->bytes)
                                            : asio::const_buffer(message.text.data(), message.text.size());
     const websocket::FrameSocket::Buffers buffers{asio::const_buffer(message.head.data(), message.head.size()),
                                                   payload};

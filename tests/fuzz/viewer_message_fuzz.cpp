@@ -1,5 +1,5 @@
-// What a picam.v1 viewer says: parsed, and answered where it is a ping. The short way for acknowledgements has to agree
-// with the long one.
+// What a viewer says, of picam.v1 or picam.v2: parsed, and answered where it is a ping. The short way for picam.v1's
+// acknowledgements has to agree with the long one.
 #include "streamd/viewers/viewer_protocol.h"
 
 #include <string_view>
@@ -8,7 +8,9 @@
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char *data, std::size_t bytes)
 {
     const std::string_view text(reinterpret_cast<const char *>(data), bytes);
-    const auto message = picam::protocol::parse(text);
+    (void)picam::protocol::parse(text, picam::protocol::Version::k2);
+    (void)picam::protocol::parseFrameAck(text);
+    const auto message = picam::protocol::parse(text, picam::protocol::Version::k1);
     if (const auto plain = picam::protocol::parsePlainAck(text)) {
         const auto *ack = message ? std::get_if<picam::protocol::Ack>(&*message) : nullptr;
         if (ack == nullptr || ack->sequence != plain->sequence || ack->batch != plain->batch)

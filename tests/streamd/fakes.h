@@ -4,6 +4,7 @@
 #include "streamd/loop/scheduler.h"
 #include "streamd/pipeline/camera_switch.h"
 #include "streamd/pipeline/stream_mailbox.h"
+#include "streamd/pipeline/video_switch.h"
 #include "streamd/viewers/connection.h"
 
 #include <algorithm>
@@ -94,6 +95,26 @@ public:
     double demand = kNobody;
 };
 
+// What the rungs ask of the pipeline.
+class FakeVideo : public VideoSwitch {
+public:
+    struct Asked {
+        unsigned rung;
+        bool key;
+        std::uint32_t bitrate;
+    };
+    void wantVideo(bool is_wanted) override { wanted = is_wanted; }
+    void requestVideo(unsigned rung, const RungEncoders::Request &request) override
+    {
+        asked.push_back({rung, request.key, request.bitrate});
+    }
+    void releaseVideo(unsigned rung) override { released.push_back(rung); }
+
+    bool wanted = false;
+    std::vector<Asked> asked;
+    std::vector<unsigned> released;
+};
+
 // Remembers what was sent; a frame's write ends when the test says so.
 class FakeConnection : public ViewerConnection {
 public:
@@ -101,6 +122,7 @@ public:
     {
         frames.push_back(frame->sequence);
         formats.push_back(format);
+        sent.push_back(frame);
     }
     void sendText(const std::string &message) override { texts.push_back(nlohmann::json::parse(message)); }
     void ping() override { ++pings; }
@@ -117,6 +139,7 @@ public:
 
     std::vector<std::uint64_t> frames;
     std::vector<WireFormat> formats;
+    std::vector<FramePtr> sent;
     std::vector<nlohmann::json> texts;
     std::vector<std::pair<CloseCode, std::string>> closes;
     int pings = 0;

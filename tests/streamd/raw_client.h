@@ -121,9 +121,11 @@ public:
     explicit ServedHub(std::uint32_t max_viewers = 20)
     {
         HubOptions options;
-        options.hello = {"1.0", "pi", {64, 48}, 30.0};
+        options.hello = {"1.0", "pi", {64, 48}, 30.0, false};
         options.max_viewers = max_viewers;
-        hub_ = std::make_unique<Hub>(loop_, camera_, status_, options);
+        options.viewer.offers_h264 = options.hello.h264 = true;
+        options.viewer.video = linkLimits(options.hello.size, {});
+        hub_ = std::make_unique<Hub>(loop_, camera_, video_, status_, options);
         sockets_ = WebSocketServer::create(loop_.context(), stream_socket_.release(), *hub_, access_,
                                            {"https://friend.example"})
                        .value();
@@ -205,6 +207,7 @@ private:
     ListenSocket http_socket_ = ListenSocket::open(httpPath(), true).value();
     EventLoop loop_;
     FakeSwitch camera_;
+    FakeVideo video_;
     Status status_{"1.0", "pi", loop_.now()};
     std::uint64_t sequence_ = 0;
     std::unique_ptr<Hub> hub_;

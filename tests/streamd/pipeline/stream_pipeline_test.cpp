@@ -24,9 +24,11 @@ class FakeSink : public StreamSink {
 public:
     void onPicture(const PicturePtr &picture) override { pictures.push_back(picture); }
     void onCameraStatus(const CameraStatus &camera) override { states.push_back(camera); }
+    void onVideo(const RungEncoders::Result &result) override { video.push_back(result); }
 
     std::vector<PicturePtr> pictures;
     std::vector<CameraStatus> states;
+    std::vector<RungEncoders::Result> video;
 };
 
 class StreamPipelineTest : public ::testing::Test {
@@ -55,7 +57,8 @@ protected:
                                                                           [this](const std::string &why) {
                                                                               const MutexLock lock(mutex);
                                                                               given_up.push_back(why);
-                                                                          }},
+                                                                          },
+                                                                          video_encoders},
                                                     driver_timeout);
         pipeline->setSink(&sink);
     }
@@ -116,6 +119,7 @@ protected:
     std::atomic<bool> driver_hangs{false};
     std::chrono::milliseconds driver_timeout = CameraController::kDriverTimeout;
     Mutex mutex;
+    std::vector<RungEncoders::Factory> video_encoders;
     std::vector<std::string> given_up PICAM_GUARDED_BY(mutex);
     Settings settings;
     ErrorKind failure = ErrorKind::kNoCamera;

@@ -29,7 +29,7 @@ TEST(StatusMetrics, AreWellFormed)
     status.encoded(4ms, 1000);
     status.encoded(1h, 1000);
     const std::string text = statusMetrics(status.values(kStart + 1s));
-    const std::regex sample(R"re(([a-z_]+)(\{([a-z]+="([^"\\\n]|\\.)*",?)+\})? [0-9.e+-]+)re");
+    const std::regex sample(R"re(([a-z0-9_]+)(\{([a-z]+="([^"\\\n]|\\.)*",?)+\})? [0-9.e+-]+)re");
     std::istringstream lines(text);
     std::string line;
     std::set<std::string> announced;

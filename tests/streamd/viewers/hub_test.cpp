@@ -13,6 +13,7 @@ using ::testing::ElementsAre;
 using testing::FakeConnection;
 using testing::FakeScheduler;
 using testing::FakeSwitch;
+using testing::FakeVideo;
 using ::testing::IsEmpty;
 using testing::makePicture;
 
@@ -28,7 +29,7 @@ protected:
     static HubOptions options()
     {
         HubOptions options;
-        options.hello = {"1.0", "pi", {64, 48}, 30.0};
+        options.hello = {"1.0", "pi", {64, 48}, 30.0, false};
         options.linger = 5s;
         options.max_viewers = 3;
         return options;
@@ -55,7 +56,8 @@ protected:
     FakeScheduler time;
     FakeSwitch camera;
     Status status{"1.0", "pi", time.now()};
-    Hub hub{time, camera, status, options()};
+    FakeVideo video;
+    Hub hub{time, camera, video, status, options()};
     std::uint64_t sequence = 0;
 };
 

@@ -13,7 +13,7 @@ using nlohmann::json;
 template <class Message>
 Message parsedAs(std::string_view text)
 {
-    const auto message = parse(text);
+    const auto message = parse(text, Version::k1);
     if (!message) {
         ADD_FAILURE() << text << ": " << message.error().reason;
         return {};
@@ -110,7 +110,7 @@ TEST(ViewerProtocol, BothWaysOfReadingAnAcknowledgementAgree)
         if (!plain)
             continue;
         ++plain_ones;
-        const auto message = parse(text);
+        const auto message = parse(text, Version::k1);
         ASSERT_TRUE(message && std::holds_alternative<Ack>(*message)) << text;
         ASSERT_EQ(std::get<Ack>(*message).sequence, plain->sequence) << text;
         ASSERT_EQ(std::get<Ack>(*message).batch, plain->batch) << text;
@@ -126,7 +126,7 @@ class ViewerProtocolBad : public ::testing::TestWithParam<Bad> {};
 
 TEST_P(ViewerProtocolBad, IsRefused)
 {
-    const auto message = parse(GetParam().text);
+    const auto message = parse(GetParam().text, Version::k1);
     ASSERT_FALSE(message.has_value()) << GetParam().text;
     EXPECT_EQ(message.error().code, GetParam().code) << GetParam().text;
     EXPECT_FALSE(message.error().reason.empty());
@@ -157,14 +157,14 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(ViewerProtocol, DeepNestingIsNoCrash)
 {
     const std::string deep = R"({"type":"pause","x":)" + std::string(2000, '[') + std::string(2000, ']') + "}";
-    (void)parse(deep);
-    (void)parse(std::string(4000, '['));
+    (void)parse(deep, Version::k1);
+    (void)parse(std::string(4000, '['), Version::k1);
     parsedAs<Pause>(R"({"x":[[[[[[[[[[[[1]]]]]]]]]]]],"type":"pause"})");
 }
 
 TEST(ViewerProtocol, ComposesHello)
 {
-    const auto message = json::parse(hello({"1.2.3", "pi", {640, 480}, 30.0}));
+    const auto message = json::parse(hello({"1.2.3", "pi", {640, 480}, 30.0, true}, Version::k1));
     EXPECT_EQ(message, json::parse(R"({"type":"hello","version":"1.2.3","instance":"pi",
                                        "size":{"width":640,"height":480},"fps":30.0,"ack_batch":4})"));
 }

@@ -19,17 +19,23 @@ public:
     void onDemandChanged() override { ++demand_changes; }
     void onResumed(Viewer &) override { ++resumed; }
     void onViewerClosed(Viewer &) override { ++closed; }
+    void onVideoWanted(Viewer &viewer) override { video_wanted = viewer.wantsVideo(); }
+    void onVideoReady() override { ++video_ready; }
+    void onKeyWanted(Viewer &) override { ++keys_wanted; }
 
     int demand_changes = 0;
     int resumed = 0;
     int closed = 0;
+    bool video_wanted = false;
+    int video_ready = 0;
+    int keys_wanted = 0;
 };
 
 class ViewerTest : public ::testing::Test {
 protected:
     Viewer &make(WireFormat format, double max_fps = 0.0)
     {
-        viewer = std::make_unique<Viewer>(connection, format, max_fps, ViewerLimits{}, time, status, owner);
+        viewer = std::make_unique<Viewer>(connection, format, max_fps, limits, time, status, owner);
         return *viewer;
     }
     void offer(std::chrono::milliseconds after = 33ms)
@@ -50,6 +56,7 @@ protected:
     FakeScheduler time;
     Status status{"1.0", "pi", time.now()};
     FakeOwner owner;
+    ViewerLimits limits{.offers_h264 = true, .video = {30000, 2000000, 750000}};
     std::shared_ptr<FakeConnection> connection = std::make_shared<FakeConnection>();
     std::unique_ptr<Viewer> viewer;
     std::uint64_t sequence = 0;
@@ -137,7 +144,7 @@ TEST_F(ViewerTest, AckOfAFrameNeverSentCloses)
 
 TEST_F(ViewerTest, BinaryCloses)
 {
-    make(WireFormat::kV1).onBinary();
+    make(WireFormat::kV1).onBinary(std::string(10, '\0'));
     EXPECT_EQ(closeCode(), CloseCode::kUnsupportedData);
 }
 
@@ -262,6 +269,162 @@ TEST_F(ViewerTest, EndsOnceAndCountsItself)
     viewer->close(CloseCode::kGoingAway, "");
     EXPECT_THAT(connection->frames, IsEmpty());
     EXPECT_THAT(connection->closes, IsEmpty());
+}
+
+// picam.v2: binary acknowledgements, H.264 as VideoRungs sends it, pictures in its place.
+class V2ViewerTest : public ViewerTest {
+protected:
+    void take(const std::string &codecs) { viewer->onText(R"({"type":"take","codecs":[)" + codecs + "]}"); }
+    static FramePtr video(std::uint64_t of, std::uint8_t rung = 0)
+    {
+        auto frame = std::make_shared<StreamFrame>();
+        frame->codec = Codec::kH264;
+        frame->rung = rung;
+        frame->sequence = of;
+        frame->bytes = 3000;
+        return frame;
+    }
+    void ackFrame(Codec codec, std::uint8_t rung, std::uint64_t of)
+    {
+        std::string message(10, '\0');
+        message[0] = static_cast<char>(codec);
+        message[1] = static_cast<char>(rung);
+        for (std::size_t i = 0; i < 8; ++i)
+            message[9 - i] = static_cast<char>(of >> (8 * i));
+        viewer->onBinary(message);
+    }
+};
+
+TEST_F(V2ViewerTest, NothingIsSentBeforeItSaysWhatItTakes)
+{
+    make(WireFormat::kV2);
+    viewer->sendHello({"1.0", "pi", {640, 480}, 30.0, true});
+    ASSERT_EQ(connection->texts.size(), 1U);
+    EXPECT_EQ(connection->texts[0]["codecs"], nlohmann::json({"h264", "jpeg"}));
+    offer();
+    EXPECT_THAT(connection->frames, IsEmpty());
+    EXPECT_FALSE(viewer->wantsPictures());
+    EXPECT_FALSE(viewer->wantsVideo());
+    take(R"("h264","jpeg","av1")");
+    EXPECT_TRUE(owner.video_wanted);
+    EXPECT_FALSE(viewer->wantsPictures()) << "until there is a reason to";
+    take(R"("jpeg")");
+    EXPECT_FALSE(owner.video_wanted);
+    offer();
+    EXPECT_THAT(connection->frames, ElementsAre(2));
+}
+
+TEST_F(V2ViewerTest, FramesGoAtOnceAndTheWindowFollowsTheAcknowledgements)
+{
+    make(WireFormat::kV2);
+    take(R"("h264","jpeg")");
+    ASSERT_TRUE(viewer->mayTake(time.now()));
+    viewer->sendVideo(video(1));
+    EXPECT_FALSE(viewer->mayTake(time.now())) << "it is being written";
+    viewer->onFrameWritten();
+    EXPECT_EQ(owner.video_ready, 1);
+    std::uint64_t next = 2;
+    while (viewer->mayTake(time.now()) && next < 100) {
+        viewer->sendVideo(video(next++));
+        viewer->onFrameWritten();
+    }
+    EXPECT_LT(next, 10U) << "few before the first acknowledgement";
+    time.pass(20ms);
+    ackFrame(Codec::kH264, 0, next - 1);
+    EXPECT_TRUE(viewer->mayTake(time.now()));
+    EXPECT_EQ(closeCode(), CloseCode{});
+    EXPECT_GT(viewer->bitrate(), 0U);
+}
+
+TEST_F(V2ViewerTest, ChangesOfRungKeepWhatIsInFlight)
+{
+    make(WireFormat::kV2);
+    take(R"("h264","jpeg")");
+    viewer->sendVideo(video(40, 0));
+    viewer->onFrameWritten();
+    viewer->sendVideo(video(3, 1));
+    viewer->onFrameWritten();
+    ackFrame(Codec::kH264, 0, 40);
+    ackFrame(Codec::kH264, 1, 3);
+    ackFrame(Codec::kH264, 0, 40);
+    EXPECT_EQ(closeCode(), CloseCode{});
+    viewer->setPictures(true);
+    offer();
+    EXPECT_THAT(connection->frames, ElementsAre(40, 3, 1));
+    viewer->onFrameWritten();
+    offer();
+    EXPECT_EQ(connection->frames.size(), 3U) << "one picture at a time, as picam.v1";
+    ackFrame(Codec::kJpeg, 0, 1);
+    EXPECT_THAT(connection->frames, ElementsAre(40, 3, 1, 2));
+    viewer->onFrameWritten();
+    ackFrame(Codec::kH264, 1, 4);
+    EXPECT_EQ(closeCode(), CloseCode::kPolicyViolation);
+}
+
+TEST_F(V2ViewerTest, WhatIsNoAcknowledgementCloses)
+{
+    make(WireFormat::kV2);
+    viewer->onBinary("short");
+    EXPECT_EQ(closeCode(), CloseCode::kPolicyViolation);
+}
+
+TEST_F(V2ViewerTest, ItsTextAcknowledgementIsRefused)
+{
+    make(WireFormat::kV2);
+    ack(1);
+    EXPECT_EQ(closeCode(), CloseCode::kPolicyViolation);
+}
+
+TEST_F(V2ViewerTest, PausedItTakesNothingAndARateMeansPictures)
+{
+    make(WireFormat::kV2);
+    take(R"("h264","jpeg")");
+    viewer->sendVideo(video(1));
+    viewer->onFrameWritten();
+    viewer->onText(R"({"type":"pause"})");
+    EXPECT_FALSE(owner.video_wanted);
+    EXPECT_FALSE(viewer->mayTake(time.now()));
+    ackFrame(Codec::kH264, 0, 1);
+    EXPECT_EQ(closeCode(), CloseCode{}) << "late, and no offence";
+    viewer->onText(R"({"type":"resume"})");
+    EXPECT_TRUE(owner.video_wanted);
+    viewer->onText(R"({"type":"rate","fps":5})");
+    EXPECT_FALSE(owner.video_wanted);
+    EXPECT_TRUE(viewer->wantsPictures());
+    viewer->onText(R"({"type":"rate","fps":0})");
+    EXPECT_TRUE(owner.video_wanted);
+    viewer->onText(R"({"type":"key"})");
+    EXPECT_EQ(owner.keys_wanted, 1);
+}
+
+TEST_F(V2ViewerTest, OneThatAcknowledgesNothingIsClosed)
+{
+    make(WireFormat::kV2);
+    take(R"("h264")");
+    viewer->sendVideo(video(1));
+    viewer->onFrameWritten();
+    time.pass(11s);
+    viewer->checkTimeouts();
+    EXPECT_EQ(closeCode(), CloseCode::kPolicyViolation);
+}
+
+TEST_F(V2ViewerTest, AV1ViewerKnowsNothingOfIt)
+{
+    make(WireFormat::kV1);
+    take(R"("h264")");
+    EXPECT_EQ(closeCode(), CloseCode::kPolicyViolation);
+}
+
+TEST_F(ViewerTest, ABareViewerOfH264IsAProgram)
+{
+    make(WireFormat::kH264);
+    EXPECT_TRUE(viewer->wantsVideo());
+    EXPECT_FALSE(viewer->takesPictures());
+    EXPECT_EQ(viewer->bitrate(), 0U);
+    offer();
+    EXPECT_THAT(connection->frames, IsEmpty());
+    viewer->endVideo();
+    EXPECT_EQ(closeCode(), CloseCode::kTryAgainLater);
 }
 
 } // namespace

@@ -27,7 +27,7 @@ public:
     }
     void onFrameWritten() override { note(written); }
     void onText(std::string_view) override { note(others); }
-    void onBinary() override { note(others); }
+    void onBinary(std::string_view) override { note(others); }
     void onPing() override { note(others); }
     void onAlive() override { note(others); }
     void onClosed() override
@@ -54,6 +54,7 @@ private:
 class OneViewerHost : public ViewerHost {
 public:
     std::shared_ptr<void> admit() override { return std::make_shared<int>(); }
+    bool offersVideo() const override { return true; }
     std::shared_ptr<ViewerEvents> join(std::shared_ptr<ViewerConnection> connection, WireFormat format, double) override
     {
         viewer = std::make_shared<WatchfulViewer>(std::move(connection));
@@ -94,7 +95,7 @@ protected:
     {
         jpeg.assign(bytes, 7);
         auto frame = std::make_shared<StreamFrame>();
-        frame->jpeg = jpeg.data();
+        frame->payload = jpeg.data();
         frame->bytes = jpeg.size();
         frame->sequence = 1;
         viewer->call([&](ViewerConnection &connection) { connection.sendFrame(frame, host.wire_format); });
