@@ -1,4 +1,4 @@
-// A picam.v1 viewer on a bare socket: hundreds of them cost less than the server does, and nothing is read for the one
+// A viewer of picam.v1 or picam.v2 on a bare socket: hundreds of them cost less than the server does, and nothing is read for the one
 // that is paused.
 import net from 'node:net';
 
@@ -12,8 +12,10 @@ export function clientFrame(opcode, payload) {
 
 export class RawViewer {
   // `where`: as net.connect() takes it. `onFrame({ sequence, ageMs, bytes })` when a frame's last byte has come; it may
-  // return a promise to acknowledge later.
-  constructor(where, onFrame = () => {}) {
+  // return a promise to acknowledge later. `take`: the codecs of a viewer of picam.v2, whose frames have what their
+  // header says, too, and their `payload`.
+  constructor(where, onFrame = () => {}, { take = null } = {}) {
+    this.v2 = take !== null;
     this.frames = 0;
     this.onFrame = onFrame;
     this.rest = [];
@@ -23,7 +25,8 @@ export class RawViewer {
     this.ended = false;
     this.socket = net.connect(where);
     this.socket.on('error', () => {}).on('close', () => { this.ended = true; });
-    this.socket.write(handshake('picam.v1'));
+    this.socket.write(handshake(this.v2 ? 'picam.v2' : 'picam.v1'));
+    if (this.v2) this.socket.write(clientFrame(1, JSON.stringify({ type: 'take', codecs: take })));
     this.socket.on('data', (data) => {
       this.rest.push(data);
       this.restBytes += data.length;
@@ -59,10 +62,28 @@ export class RawViewer {
 
   frame(payload) {
     ++this.frames;
+    if (this.v2) return this.frameV2(payload);
     const sequence = payload.readBigUInt64BE(0);
     const acknowledge = () => this.socket.writable && this.socket.write(clientFrame(1, `{"type":"ack","sequence":${sequence}}`));
     const wait = this.onFrame({ sequence, ageMs: Date.now() - Number(payload.readBigUInt64BE(8)) / 1000, bytes: payload.length });
     if (wait) wait.then(acknowledge);
     else acknowledge();
+  }
+  frameV2(payload) {
+    const frame = {
+      codec: payload[1] === 2 ? 'h264' : 'jpeg',
+      rung: payload[2],
+      key: (payload[3] & 1) === 1,
+      sequence: payload.readBigUInt64BE(8),
+      ageMs: Date.now() - Number(payload.readBigUInt64BE(16)) / 1000,
+      size: `${payload.readUInt16BE(24)}x${payload.readUInt16BE(26)}`,
+      bytes: payload.length,
+      payload: payload.subarray(40),
+    };
+    const ack = Buffer.concat([payload.subarray(1, 3), payload.subarray(8, 16)]);
+    const acknowledge = () => this.socket.writable && this.socket.write(clientFrame(2, ack));
+    const wait = this.onFrame(frame);
+    if (wait) wait.then(acknowledge);
+    else if (wait !== false) acknowledge();
   }
 }
