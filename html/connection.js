@@ -1,6 +1,6 @@
-// picam.v1 over one WebSocket after another: fetches a ticket for each, reconnects with growing, jittered pauses, notices
-// a stream that stands still, and keeps the difference between the server's clock and ours. Knows nothing of pictures but
-// their bytes.
+// picam.v1 or picam.v2 over one WebSocket after another: fetches a ticket for each, reconnects with growing, jittered
+// pauses, notices a stream that stands still and a chain of frames that is broken, and keeps the difference between the
+// server's clock and ours. Knows nothing of pictures but their bytes.
 import { Acknowledger } from './acknowledger.js';
 
 const kFrozenMs = 3000;
@@ -8,10 +8,13 @@ const kOpenMs = 5000;
 const kPingMs = 5000;
 const kFirstPings = 8; // closer together: one alone may have met a busy moment, and the clocks would seem apart
 const kFirstPingMs = 150;
-const kHeaderBytes = 16;
+const kHeaderBytes = { 'picam.v1': 16, 'picam.v2': 40 };
+const kH264 = 2; // as the header has it
 
 export class Connection {
   #handlers;
+  #h264;
+  #chain = null; // the last frame of H.264; none: a key frame has to come
   #socket = null;
   #attempt = null; // which of several connects is the last
   #wanted = false;
@@ -26,8 +29,12 @@ export class Connection {
   #offsets = []; // the newest measurements: {roundTrip, offset}, ms
   everOpened = false;
 
-  // onFrame({sequence, capturedMs, receivedMs, jpeg}), onHello(hello), onState(state), onLost(failures, why)
-  constructor(handlers) { this.#handlers = handlers; }
+  // onFrame({sequence, capturedMs, receivedMs, jpeg or video, key, rung, size}), onHello(hello), onState(state),
+  // onLost(failures, why). `h264`: a promise of whether that can be shown.
+  constructor(handlers, h264 = Promise.resolve(false)) {
+    this.#handlers = handlers;
+    this.#h264 = h264;
+  }
 
   open() {
     if (this.#wanted) return;
@@ -44,12 +51,17 @@ export class Connection {
   send(message) {
     if (message.type === 'rate') this.#acknowledger.rate = message.fps;
     if (message.type === 'pause' || message.type === 'resume') this.#acknowledger.restart();
+    if (message.type === 'key') this.#chain = null;
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
   }
 
-  // The frame is painted, or dropped for a newer one: the server may send another in its place.
+  // The frame is decoded, or dropped for a newer one: the server may send another in its place. Said twice it counts once.
   done(frame) {
-    if (frame.socket === this.#socket) this.#acknowledger.done(frame.sequence, performance.now() - frame.receivedMs);
+    if (frame.socket !== this.#socket || frame.done) return;
+    frame.done = true;
+    if (frame.ack) {
+      if (frame.socket.readyState === WebSocket.OPEN) frame.socket.send(frame.ack);
+    } else this.#acknowledger.done(frame.sequence, performance.now() - frame.receivedMs);
   }
 
   // Server time minus ours in ms, from the quickest of the last pings; undefined before the first.
@@ -65,9 +77,12 @@ export class Connection {
     const ticket = await fetch('ticket', { cache: 'no-store', signal: AbortSignal.timeout?.(kOpenMs) })
       .then((answer) => (answer.ok ? answer.json() : {})).then((answer) => answer.ticket, () => undefined);
     if (this.#attempt !== attempt) return; // closed meanwhile
+    const protocols = await this.#h264 ? ['picam.v2', 'picam.v1'] : ['picam.v1'];
+    if (ticket) protocols.push(`picam.ticket.${ticket}`);
+    if (this.#attempt !== attempt) return;
     const url = new URL('stream', location.href);
     url.protocol = url.protocol.replace('http', 'ws');
-    const socket = new WebSocket(url, ticket ? ['picam.v1', `picam.ticket.${ticket}`] : ['picam.v1']);
+    const socket = new WebSocket(url, protocols);
     socket.binaryType = 'arraybuffer';
     this.#socket = socket;
     this.#streaming = false;
@@ -102,18 +117,29 @@ export class Connection {
       const view = new DataView(data);
       if (this.#expects) this.#lastFrame = performance.now();
       this.#failures = 0;
-      this.#handlers.onFrame({
-        sequence: Number(view.getBigUint64(0)),
-        capturedMs: Number(view.getBigUint64(8)) / 1000,
+      const v2 = this.#socket.protocol === 'picam.v2';
+      const first = v2 ? 8 : 0; // of sequence and time, which both have
+      const frame = {
+        sequence: Number(view.getBigUint64(first)),
+        capturedMs: Number(view.getBigUint64(first + 8)) / 1000,
         receivedMs: performance.now(),
         socket: this.#socket,
-        jpeg: new Uint8Array(data, kHeaderBytes),
-      });
+      };
+      const payload = new Uint8Array(data, kHeaderBytes[v2 ? 'picam.v2' : 'picam.v1']);
+      if (v2) {
+        // Codec, rung and sequence.
+        frame.ack = new Uint8Array([...new Uint8Array(data, 1, 2), ...new Uint8Array(data, 8, 8)]);
+        frame.rung = view.getUint8(2);
+        frame.size = `${view.getUint16(24)}x${view.getUint16(26)}`;
+      }
+      if (v2 && view.getUint8(1) === kH264) this.#link(Object.assign(frame, { key: (view.getUint8(3) & 1) === 1, video: payload, bytes: payload.length }));
+      else this.#handlers.onFrame(Object.assign(frame, { jpeg: payload, bytes: payload.length }));
       return;
     }
     const message = JSON.parse(data);
     if (message.type === 'hello') {
       this.#acknowledger.offered = message.ack_batch;
+      if (this.#socket.protocol === 'picam.v2') this.send({ type: 'take', codecs: ['h264', 'jpeg'] });
       this.#handlers.onHello(message);
     } else if (message.type === 'state') {
       this.#streaming = message.state === 'streaming';
@@ -130,6 +156,17 @@ export class Connection {
     }
   }
 
+  // A frame that continues nothing is not shown: a browser would decode it all the same, and paint rubbish.
+  #link(frame) {
+    const continues = this.#chain?.rung === frame.rung && this.#chain.sequence + 1 === frame.sequence;
+    if (!frame.key && !continues) {
+      if (this.#chain) this.send({ type: 'key' });
+      return this.done(frame);
+    }
+    this.#chain = frame;
+    this.#handlers.onFrame(frame);
+  }
+
   #lost(why) {
     this.#drop();
     if (!this.#wanted) return;
@@ -144,6 +181,7 @@ export class Connection {
     clearInterval(this.#watch);
     clearTimeout(this.#ping);
     this.#acknowledger.reset();
+    this.#chain = null;
     const socket = this.#socket;
     this.#attempt = null;
     this.#socket = null;

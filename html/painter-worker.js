@@ -1,12 +1,18 @@
-// The painter's worker: says {ready}, takes {canvas} once, then {jpeg} one at a time; answers each with {painted}.
+// The painter's worker: says {ready, h264}, takes {canvas} once, then {jpeg} one at a time, which it answers with
+// {painted}, and {id, key, video}, answered with {id, what}, as VideoDrawer says it; {failed}: none before a key frame.
 import { drawJpeg } from './draw-jpeg.js';
+import { canDecode, VideoDrawer } from './draw-video.js';
 
 let context = null;
+let video = null;
 self.onmessage = async ({ data }) => {
   if (data.canvas) {
     context = data.canvas.getContext('2d', { alpha: false });
+    video = new VideoDrawer(context, (id, what) => self.postMessage({ id, what }), () => self.postMessage({ failed: true }));
     return;
   }
+  if (data.video) return video.decode(data);
+  if (data.reset) return video.reset();
   try {
     await drawJpeg(context, data.jpeg);
     // Painted is what the display shows: with its next refresh.
@@ -16,4 +22,4 @@ self.onmessage = async ({ data }) => {
     self.postMessage({ painted: false });
   }
 };
-self.postMessage({ ready: true });
+canDecode().then((h264) => self.postMessage({ ready: true, h264 }));

@@ -1,4 +1,4 @@
-// The stream page: picam.v1 painted on a canvas; the multipart stream and then stills where WebSockets do not get
+// The stream page: H.264 or JPEGs painted on a canvas; the multipart stream and then stills where WebSockets do not get
 // through. Closes when hidden, comes back when seen.
 import { Connection } from './connection.js';
 import { byId, clockTime, rememberedChoice, saveBlob, say, setPaused, toggleFullscreen, wire } from './page.js';
@@ -10,6 +10,8 @@ import { View } from './view.js';
 const kHiddenMs = 4000;        // a glance at another page does not end the stream
 const kFallbackFailures = 4;   // attempts that never once opened
 const kFigureFrames = 60;
+const kForgivenMs = 10000;     // a decoder that fails again within it is not tried again
+const kSaidMs = 6000;
 
 const canvas = byId('picture');
 const fallback = byId('fallback');
@@ -20,6 +22,8 @@ let skipped = 0;
 let stills = null;
 let asked = false; // for the controls, since the newest connection
 let panelButton = null; // a promise
+let failedAt = -Infinity; // the decoder
+let notice = ''; // what stands over the picture
 const painted = []; // the newest frames: {at, bytes, delay}
 
 const painter = new Painter(canvas, {
@@ -30,14 +34,24 @@ const painter = new Painter(canvas, {
     const offset = connection.clockOffset;
     const now = performance.timeOrigin + performance.now();
     const delay = offset === undefined ? undefined : now + offset - frame.capturedMs;
-    painted.push({ at: performance.now(), bytes: frame.jpeg.length, delay });
+    painted.push({ at: performance.now(), bytes: frame.bytes, delay });
     if (painted.length > kFigureFrames) painted.shift();
-    if (!paused) say('');
+    if (!paused) say(notice);
     if (!asked) offerControls();
   },
   onSkipped(frame) {
     skipped += 1;
     connection.done(frame);
+  },
+  onDecoded: (frame) => connection.done(frame), // to wait for the display would look like a slow link
+  // Once may happen; JPEGs always can be shown.
+  onVideoFailed() {
+    const again = performance.now() - failedAt < kForgivenMs;
+    failedAt = performance.now();
+    connection.send(again ? { type: 'take', codecs: ['jpeg'] } : { type: 'key' });
+    if (!again) return;
+    say(notice = text.noVideo);
+    setTimeout(() => { notice = ''; }, kSaidMs);
   },
 });
 
@@ -58,7 +72,7 @@ const connection = new Connection({
     else if (!navigator.onLine) say(text.offline);
     else say(why === 'frozen' ? text.frozen : text.lost);
   },
-});
+}, painter.h264);
 
 let rate = rememberedChoice('rate', '0', (value) => { rate = value; applyRate(); });
 
@@ -113,7 +127,7 @@ function figureLine() {
   const delays = painted.map((p) => p.delay).filter((d) => d !== undefined).sort((a, b) => a - b);
   const delay = delays.length ? `${Math.max(0, Math.round(delays[delays.length >> 1]))} ms` : text.unknown;
   const bytes = painted.slice(1).reduce((sum, p) => sum + p.bytes, 0) / seconds;
-  return text.figures({ fps: (painted.length - 1) / seconds, delay, bytes, skipped });
+  return text.figures({ fps: (painted.length - 1) / seconds, delay, bytes, skipped, codec: shown.video ? `H.264 ${shown.size}` : 'JPEG' });
 }
 
 function pause() {
@@ -123,6 +137,17 @@ function pause() {
   connection.expectsFrames = !paused && (rate === 0 || rate >= 1);
   if (stills) stills.paused = paused;
   say(paused ? text.paused : '');
+}
+
+// A still is better than a frame of H.264.
+async function save() {
+  if (!shown) return;
+  const { jpeg } = shown;
+  const at = new Date(shown.capturedMs);
+  const still = jpeg ? new Blob([jpeg], { type: 'image/jpeg' })
+    : await fetch('pi.jpg', { cache: 'no-store' }).then((answer) => (answer.ok ? answer.blob() : null), () => null);
+  if (still) saveBlob(still, at);
+  else say(text.noServer);
 }
 
 function toggleFigures() {
@@ -135,10 +160,7 @@ const view = new View(byId('stage'), [canvas, fallback]);
 wire({
   pause: { key: ' ', action: pause },
   figures: { key: 'i', action: toggleFigures },
-  save: {
-    key: 's',
-    action: () => shown && saveBlob(new Blob([shown.jpeg], { type: 'image/jpeg' }), new Date(shown.capturedMs)),
-  },
+  save: { key: 's', action: save },
   ...view.actions,
   adjust: { key: 'o', action: () => panelButton?.then((button) => button.toggle()) },
   fullscreen: { key: 'f', action: toggleFullscreen },

@@ -2,7 +2,7 @@
 // another table with the same names. `page` replaces the text of the elements with that data-text.
 const en = {
   page: {
-    still: 'Still', live: 'Live', every: 'Every', rate: 'At most', everyFrame: 'every frame', minute: '1 min',
+    still: 'Still', live: 'Live', every: 'Every', rate: 'At most', everyFrame: 'every frame', everyJpeg: 'every frame, JPEG', minute: '1 min',
     pause: 'Pause', figures: 'Figures', save: 'Save', turn: 'Turn', mirror: 'Mirror', fill: 'Fill', fullscreen: 'Full screen', adjust: 'Controls',
     helpControls: 'o opens the camera\'s controls.',
     views: 'Views', cameras: 'Cameras', stillPicture: 'The camera\'s picture', livePicture: 'The camera\'s live picture',
@@ -20,18 +20,19 @@ const en = {
   noServer: 'The server does not answer; trying again …',
   fallbackMultipart: 'WebSockets do not get through here: showing the plain stream.',
   fallbackStills: 'The stream does not get through here: showing stills.',
+  noVideo: 'This browser cannot decode the video: showing JPEGs.',
   states: { idle: 'Idle', starting: 'Starting', streaming: 'Live' },
   captured: (time, age) => `Taken at ${time}, ${age} ago`,
   live: (time) => `Live, ${time}`,
   seconds: (value) => (value < 10 ? `${value.toFixed(1)} s` : `${Math.round(value)} s`),
-  figures: (f) => `${f.fps.toFixed(1)} fps · delay ${f.delay} · ${(f.bytes / 1e6 * 8).toFixed(1)} Mbit/s · ${f.skipped} skipped`,
+  figures: (f) => `${f.fps.toFixed(1)} fps · delay ${f.delay} · ${(f.bytes / 1e6 * 8).toFixed(1)} Mbit/s · ${f.codec} · ${f.skipped} skipped`,
   unknown: '–',
 };
 
 const comma = (value, digits) => value.toFixed(digits).replace('.', ',');
 const de = {
   page: {
-    still: 'Standbild', live: 'Live', every: 'Alle', rate: 'Höchstens', everyFrame: 'jedes Bild', minute: '1 min',
+    still: 'Standbild', live: 'Live', every: 'Alle', rate: 'Höchstens', everyFrame: 'jedes Bild', everyJpeg: 'jedes Bild, JPEG', minute: '1 min',
     pause: 'Pause', figures: 'Werte', save: 'Sichern', turn: 'Drehen', mirror: 'Spiegeln', fill: 'Füllen', fullscreen: 'Vollbild', adjust: 'Einstellen',
     helpControls: 'o öffnet die Einstellungen der Kamera.',
     views: 'Ansichten', cameras: 'Kameras', stillPicture: 'Das Bild der Kamera', livePicture: 'Das Livebild der Kamera',
@@ -49,11 +50,12 @@ const de = {
   noServer: 'Der Server antwortet nicht; neuer Versuch …',
   fallbackMultipart: 'WebSockets kommen hier nicht durch: einfacher Stream.',
   fallbackStills: 'Der Stream kommt hier nicht durch: Standbilder.',
+  noVideo: 'Dieser Browser kann das Video nicht dekodieren: JPEGs.',
   states: { idle: 'Bereit', starting: 'Startet', streaming: 'Live' },
   captured: (time, age) => `Aufgenommen um ${time}, vor ${age}`,
   live: (time) => `Live, ${time}`,
   seconds: (value) => (value < 10 ? `${comma(value, 1)} s` : `${Math.round(value)} s`),
-  figures: (f) => `${comma(f.fps, 1)} Bilder/s · Verzögerung ${f.delay} · ${comma(f.bytes / 1e6 * 8, 1)} Mbit/s · ${f.skipped} ausgelassen`,
+  figures: (f) => `${comma(f.fps, 1)} Bilder/s · Verzögerung ${f.delay} · ${comma(f.bytes / 1e6 * 8, 1)} Mbit/s · ${f.codec} · ${f.skipped} ausgelassen`,
   unknown: '–',
 };
 

@@ -7,31 +7,31 @@ namespace picam {
 namespace {
 
 // Seconds.
-constexpr double kMeasureMemory =
-    0.4; // of what the rate is measured from: some frames, for their sizes and delays differ
+constexpr double kMeasureMemory = 0.4;  // of the measured rate: some frames, whose sizes and delays differ
 constexpr double kQueueMemory = 0.2;    // of the mean queue
-constexpr double kMaxQueue = 0.1;       // that one frame counts for in the mean
-constexpr double kQueueWeight = 0.033;  // … after a pause, with which it is no more than another frame
-constexpr double kOverdue = 0.02;       // that an acknowledgement may be late before the window closes
-constexpr double kBaseTransfer = 0.015; // a small frame's at most: with frames of the mean size 30 times a second
+constexpr double kMaxQueue = 0.1;       // one frame counts for no more in it
+constexpr double kQueueWeight = 0.033;  // … and for no longer after a pause: a frame at 30 a second
+constexpr double kOverdue = 0.02;       // an acknowledgement later than that closes the window
+constexpr double kBaseTransfer = 0.015; // of a small frame at 30 a second, at most
+constexpr double kMaxBase = 1.0;        // a viewer that acknowledges later gets no larger window for it
+constexpr double kMaxLonger = 0.1;      // that it becomes at once: the link may have become slower only now
 constexpr double kMaxElapsed = 1.0;     // a pause counts for no more
 constexpr double kMaxStep = 0.1;        // … and the rate grows for no more
 
-constexpr std::chrono::seconds kHold{1}; // without growth after the link was full: the encoder follows in some frames
-constexpr std::chrono::seconds kConfirmed{2};  // the rate is exact for so long after the link was full
-constexpr std::chrono::seconds kDrainAfter{2}; // full for so long, at a lower rate: the base round trip is in doubt
+constexpr std::chrono::seconds kHold{1}; // no growth so soon after the link was full: the encoder takes some frames
+constexpr std::chrono::seconds kDrainAfter{2}; // full for so long at a lower rate: the base round trip is in doubt
 
-constexpr int kFirstAcks = 4; // before they are known, a base round trip may be a key frame's
+constexpr int kFirstAcks = 4; // until then the shortest round trip may be a key frame's
 
-// Of the rate, by a factor of e in a second.
+// Growth of the rate, by a factor of e in a second.
 constexpr double kMaxGrowth = 0.7;
 constexpr double kMinGrowth = 0.02;
-constexpr double kCatchUp = 2.0; // times how far the measured rate is above
-constexpr double kPassed = 1.25; // times the rate that failed: the link is another
+constexpr double kCatchUp = 2.0; // for each time that the measured rate is above it
 
+constexpr double kPassed = 1.25;      // so far above the rate that failed the link is another
 constexpr double kLeastRate = 1000.0; // bytes a second
-constexpr double kMostOfMax = 4.0;    // that is learned of a link; it only has to be enough for a key frame's window
-constexpr double kBusyEncoder = 0.7;  // of what it may make, or it says nothing of what the link carries
+constexpr double kMostOfMax = 4.0;    // no more of the highest bitrate is learned: a key frame passes at once with it
+constexpr double kBusyEncoder = 0.7;  // an encoder that makes less of what it may says nothing of the link
 
 double seconds(VideoFlowControl::Duration duration)
 {
@@ -114,20 +114,17 @@ bool VideoFlowControl::onAcknowledged(std::uint64_t sequence, Time now)
     return frame.sequence == sequence; // between two that were sent: this viewer never got it
 }
 
-// How much of a round trip is the frame's transfer is known only while the link's rate is. The whole of it does until
-// then: it is too long by a small frame's transfer, so the rate is measured too high, grows, and is known once it
-// fails.
+// What the frame itself takes is no part of it, as far as the link's rate is known. That may be far too low, after a
+// stall or before the link was ever full, so no more is taken off than a small frame takes on a link that is well used.
 void VideoFlowControl::learnBase(const Sent &frame, double round_trip, Time now)
 {
-    const bool confirmed = failed_ > 0.0 && now - failed_at_ < kConfirmed;
+    const double transfer = frame.bytes / link_;
     if (draining(now) && frame.ahead == 0.0) {
-        base_ = Base{std::max(0.0, round_trip - frame.bytes / link_), now};
+        base_ = Base{std::clamp(round_trip - transfer, 0.0, std::min(base() + kMaxLonger, kMaxBase)), now};
         next_base_.reset();
-    } else if (confirmed) {
-        // A stall may have made the rate too low.
-        remember({std::max(0.0, round_trip - std::min(frame.bytes / link_, kBaseTransfer)), now});
-    } else if (failed_ == 0.0 || round_trip < base()) {
-        remember({round_trip, now});
+        full_since_ = now;
+    } else {
+        remember({std::clamp(round_trip - std::min(transfer, kBaseTransfer), 0.0, kMaxBase), now});
     }
 }
 

@@ -1,15 +1,14 @@
 // VideoFlowControl is the send window and the bitrate of one viewer of inter-frame video. No frame may be dropped after
 // it was encoded, so one is encoded only when it can go at once, and the encoder makes what the link carries. Pure
-// logic; the caller gives the time. Each frame is acknowledged, at receipt or when painted; one acknowledgement may
-// cover some.
+// logic; the caller gives the time. Frames are acknowledged at receipt or when painted, some of them together.
 // - The measured rate is what was acknowledged in the time that the link was busy: since the frame could first have
-// been
-//   acknowledged or the one before it was, whichever is later. While frames queue that is exact, so only then the
-//   link's rate is lowered, and to no less than what was measured.
-// - While they do not queue and the encoder makes what it may, the rate is only known to be no lower, and grows:
-// quickly
-//   until more was once sent than the link carried, then as far as it was measured, and slowly beyond.
-// - The window is what the link carries in the base round trip and kSlack; an overdue acknowledgement closes it.
+//   been acknowledged or the one before it was, whichever is later. While frames queue that is exact; so only then the
+//   rate that the link is taken to carry is lowered, and to no less than what was measured.
+// - While they do not queue and the encoder makes what it may, that rate grows: quickly until the link was once full,
+//   from then on up to what is measured, and slowly beyond.
+// - The window is what the link carries in the base round trip and kSlack. An overdue acknowledgement closes it.
+// A viewer that takes longer for each frame than frames come looks like a slow link, whatever their size: the bitrate
+// falls to the lowest. It should acknowledge at receipt, or get fewer frames.
 #pragma once
 
 #include <chrono>
@@ -44,7 +43,8 @@ public:
 
     explicit VideoFlowControl(Limits limits);
 
-    // Whether a frame that is encoded now would go at once. Once false, only an acknowledgement makes it true.
+    // Whether a frame that is encoded now would go at once. Time alone never makes it true again, only an
+    // acknowledgement or clear().
     [[nodiscard]] bool maySend(Time now) const;
     // REQUIRES: sequences rise.
     void onSent(std::uint64_t sequence, std::size_t bytes, Time now);
@@ -95,7 +95,7 @@ private:
 
     // Bytes a second:
     double link_;            // that the link is taken to carry
-    double failed_ = 0.0;    // … as it was when the link was last full; zero: it was not, or carries more by now
+    double failed_ = 0.0;    // … when it was last full; zero: never, or it carries more by now
     double last_rate_ = 0.0; // measured by the last acknowledgement alone
     // Each with a decaying memory:
     double delivered_ = 0.0; // bytes acknowledged

@@ -411,8 +411,3 @@ test('the stream page says why there is no camera, and comes back', { skip: !kBr
   }
 });
 
-test('the pages and all they load are under 100 KB', () => {
-  const folder = path.join(top, 'html');
-  const bytes = readdirSync(folder).reduce((sum, name) => sum + statSync(path.join(folder, name)).size, 0);
-  assert.ok(bytes < 100 * 1024, `${bytes} bytes`);
-});

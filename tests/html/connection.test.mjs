@@ -176,7 +176,7 @@ describe('Connection', () => {
   test('a frame is its sequence, its time and its JPEG', async () => {
     await opened();
     last().says(frame(7n, 1_234_567n, [1, 2, 3]));
-    assert.deepEqual(seen.frames, [{ sequence: 7, capturedMs: 1234.567, receivedMs: page.now, jpeg: new Uint8Array([1, 2, 3]), socket: last() }]);
+    assert.deepEqual(seen.frames, [{ sequence: 7, capturedMs: 1234.567, receivedMs: page.now, jpeg: new Uint8Array([1, 2, 3]), bytes: 3, socket: last() }]);
     last().says({ type: 'hello', fps: 30 });
     assert.deepEqual(seen.hellos, [{ type: 'hello', fps: 30 }]);
   });
@@ -263,5 +263,81 @@ describe('Connection', () => {
     last().onclose();
     await page.pass(60_000);
     assert.equal(sockets.length, 1);
+  });
+
+  describe('of picam.v2', () => {
+    // As core/image/frame_header.h has it.
+    function v2Frame({ codec = 2, rung = 0, key = false, sequence = 1n, payload = [0, 0, 1, 0x61] } = {}) {
+      const data = new ArrayBuffer(40 + payload.length);
+      const view = new DataView(data);
+      [1, codec, rung, key ? 1 : 0].forEach((byte, i) => view.setUint8(i, byte));
+      view.setUint32(4, payload.length);
+      view.setBigUint64(8, sequence);
+      view.setBigUint64(16, 1_234_567n);
+      view.setUint16(24, 640);
+      view.setUint16(26, 480);
+      new Uint8Array(data, 40).set(payload);
+      return data;
+    }
+    beforeEach(async () => {
+      connection = new Connection({
+        onFrame: (f) => seen.frames.push(f),
+        onHello: (h) => seen.hellos.push(h),
+        onState: (s) => seen.states.push(s),
+        onLost: (failures, why) => seen.losses.push([failures, why]),
+      }, Promise.resolve(true));
+      connection.open();
+      await settled();
+      last().protocol = 'picam.v2';
+      last().opens();
+      last().says({ type: 'hello', fps: 30, codecs: ['h264', 'jpeg'] });
+    });
+    const shown = () => seen.frames.map(({ rung, sequence }) => `${rung} ${sequence}`);
+
+    test('is offered by who can show it, and says what it takes', () => {
+      assert.deepEqual(last().protocols, ['picam.v2', 'picam.v1', 'picam.ticket.abc']);
+      assert.deepEqual(last().sent.find(({ type }) => type === 'take'), { type: 'take', codecs: ['h264', 'jpeg'] });
+    });
+
+    test('a frame is what its header says, and is acknowledged by codec, rung and sequence, once', () => {
+      last().says(v2Frame({ key: true, rung: 1, sequence: 258n }));
+      const [frame] = seen.frames;
+      assert.equal(frame.capturedMs, 1234.567);
+      assert.equal(frame.size, '640x480');
+      assert.equal(frame.key, true);
+      assert.deepEqual([...frame.video], [0, 0, 1, 0x61]);
+      last().send = (data) => last().sent.push(data);
+      connection.done(frame);
+      connection.done(frame);
+      assert.deepEqual(last().sent.filter((data) => data instanceof Uint8Array).map((data) => [...data]), [[2, 1, 0, 0, 0, 0, 0, 0, 1, 2]]);
+      last().says(v2Frame({ codec: 1, sequence: 9n, payload: [0xff, 0xd8] }));
+      assert.deepEqual([...seen.frames.at(-1).jpeg], [0xff, 0xd8]);
+      assert.equal(seen.frames.at(-1).video, undefined);
+    });
+
+    test('a frame that continues nothing is not shown: a key frame is asked for, once', () => {
+      last().send = (data) => last().sent.push(typeof data === 'string' ? JSON.parse(data) : data);
+      last().says(v2Frame({ sequence: 5n })); // before any key frame
+      assert.deepEqual(shown(), []);
+      last().says(v2Frame({ key: true, sequence: 6n }));
+      last().says(v2Frame({ sequence: 7n }));
+      last().says(v2Frame({ sequence: 9n }));
+      last().says(v2Frame({ sequence: 10n }));
+      assert.deepEqual(shown(), ['0 6', '0 7']);
+      assert.equal(last().sent.filter(({ type }) => type === 'key').length, 1);
+      assert.equal(last().sent.filter((data) => data instanceof Uint8Array).length, 3, 'what is not shown is acknowledged all the same');
+      last().says(v2Frame({ key: true, sequence: 11n }));
+      last().says(v2Frame({ rung: 1, sequence: 12n })); // another chain
+      last().says(v2Frame({ rung: 1, key: true, sequence: 3n }));
+      last().says(v2Frame({ rung: 1, sequence: 4n }));
+      assert.deepEqual(shown(), ['0 6', '0 7', '0 11', '1 3', '1 4']);
+    });
+
+    test('a server that knows picam.v1 alone is answered as that', () => {
+      last().protocol = 'picam.v1';
+      last().says(frame(7n));
+      connection.done(seen.frames[0]);
+      assert.deepEqual(last().sent.at(-1), { type: 'ack', sequence: 7 });
+    });
   });
 });

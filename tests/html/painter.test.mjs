@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { Page, settled } from './page.mjs';
 
-new Page();
+const page = new Page();
 const { Painter } = await import('../../html/painter.js');
 
 describe('Painter', () => {
@@ -63,5 +63,88 @@ describe('Painter', () => {
     await settled();
     await decoded();
     assert.deepEqual(said, ['skipped 1', 'painted 2', 'painted 3']);
+  });
+});
+
+describe('Painter of H.264', () => {
+  let decoders;
+  let said;
+  let painter;
+  let refresh; // what waits for the display
+  const kSps = [0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x1f, 0x8c];
+  const frame = (sequence, key = false) => ({ sequence, key, video: new Uint8Array(key ? kSps : [0, 0, 0, 1, 0x61, sequence]) });
+  class FakeDecoder {
+    static isConfigSupported = async () => ({ supported: true });
+    state = 'unconfigured';
+    chunks = [];
+    constructor(handlers) {
+      Object.assign(this, handlers);
+      decoders.push(this);
+    }
+
+    configure(config) {
+      this.config = config;
+      this.state = 'configured';
+    }
+
+    decode(chunk) { this.chunks.push(chunk); }
+    close() { this.state = 'closed'; }
+    gives() { this.output({ timestamp: this.chunks.shift().timestamp, displayWidth: 8, displayHeight: 6, close() {} }); }
+  }
+  beforeEach(async () => {
+    decoders = [];
+    said = [];
+    refresh = [];
+    globalThis.VideoDecoder = FakeDecoder;
+    globalThis.EncodedVideoChunk = class { constructor(init) { Object.assign(this, init); } };
+    globalThis.self = { requestAnimationFrame: (call) => refresh.push(call) };
+    const canvas = { width: 0, height: 0 };
+    const context = { canvas, drawImage() {} };
+    canvas.getContext = () => context;
+    const say = (what) => ({ sequence }) => said.push(`${what} ${sequence}`);
+    painter = new Painter(canvas, { onDecoded: say('decoded'), onPainted: say('painted'), onSkipped: say('skipped'), onVideoFailed: () => said.push('failed') });
+    await settled();
+  });
+  const show = async (...frames) => {
+    frames.forEach((one) => painter.show(one));
+    await settled();
+  };
+
+  test('every frame is decoded, the newest painted with the display', async () => {
+    assert.equal(await painter.h264, true);
+    await show(frame(1, true), frame(2), frame(3));
+    assert.equal(decoders.length, 1);
+    assert.deepEqual(decoders[0].config, { codec: 'avc1.42c01f', optimizeForLatency: true });
+    assert.deepEqual(decoders[0].chunks.map(({ type }) => type), ['key', 'delta', 'delta']);
+    decoders[0].gives();
+    decoders[0].gives();
+    assert.deepEqual(said, ['decoded 1', 'decoded 2', 'skipped 1']);
+    assert.equal(refresh.length, 1);
+    refresh.shift()();
+    assert.deepEqual(said.slice(3), ['painted 2']);
+    await show(frame(4, true));
+    assert.equal(decoders.length, 1, 'the same stream goes on in the same decoder');
+  });
+
+  test('a decoder that fails gives back what it had, and the next key frame begins anew', async () => {
+    await show(frame(1, true), frame(2));
+    decoders[0].error(new Error('broken'));
+    await settled();
+    assert.deepEqual(said, ['skipped 1', 'skipped 2', 'failed']);
+    await show(frame(3));
+    assert.deepEqual(said.slice(3), ['skipped 3']);
+    await show(frame(4, true));
+    assert.equal(decoders.length, 2);
+  });
+
+  test('one that is dead is noticed within two seconds, but not while the page is hidden', async () => {
+    await show(frame(1, true));
+    page.document.hidden = true;
+    await page.pass(2000);
+    assert.deepEqual(said, []);
+    page.document.hidden = false;
+    await page.pass(2000);
+    assert.deepEqual(said, ['skipped 1', 'failed']);
+    assert.equal(decoders[0].state, 'closed');
   });
 });

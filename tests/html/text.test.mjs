@@ -26,7 +26,7 @@ describe('the tables', () => {
       assert.ok(table.unavailable('REASON').includes('REASON'));
       assert.ok(table.live('12:00').includes('12:00'));
       assert.match(table.captured('12:00', '3 s'), /12:00.*3 s/);
-      assert.match(table.figures({ fps: 29.96, delay: '7 ms', bytes: 1e6, skipped: 5 }), /^30[.,]0 .* 7 ms · 8[.,]0 Mbit\/s · 5 /);
+      assert.match(table.figures({ fps: 29.96, delay: '7 ms', bytes: 1e6, skipped: 5, codec: 'JPEG' }), /^30[.,]0 .* 7 ms · 8[.,]0 Mbit\/s · JPEG · 5 /);
     }
   });
 
@@ -113,7 +113,15 @@ describe('the pages\' files', () => {
     for (const target of kept) if (/\w\./.test(target)) assert.ok(statSync(path.join(html, target)).isFile(), target);
   });
 
-  test('they are small: 85 KB of modules', () => {
-    assert.ok(modules.reduce((sum, name) => sum + statSync(path.join(html, name)).size, 0) <= 85_000);
+  test('they are small: 64 KB until the live picture, and 120 KB for all pages with all that is loaded later', () => {
+    const size = (name) => statSync(path.join(html, name)).size;
+    const first = new Set(['stream.html', 'picam.css', 'stream.js', 'painter-worker.js']);
+    for (const name of first) {
+      if (!name.endsWith('.js')) continue;
+      for (const [, imported] of readFileSync(path.join(html, name), 'utf8').matchAll(/^import .* from '\.\/([\w.-]+)';$/gm)) first.add(imported);
+    }
+    assert.ok(first.has('draw-video.js') && first.has('text.js'));
+    assert.ok([...first].reduce((sum, name) => sum + size(name), 0) <= 64 * 1024);
+    assert.ok(readdirSync(html).reduce((sum, name) => sum + size(name), 0) <= 120 * 1024);
   });
 });
