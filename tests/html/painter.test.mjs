@@ -92,6 +92,7 @@ describe('Painter of H.264', () => {
     gives() { this.output({ timestamp: this.chunks.shift().timestamp, displayWidth: 8, displayHeight: 6, close() {} }); }
   }
   beforeEach(async () => {
+    page.open();
     decoders = [];
     said = [];
     refresh = [];
