@@ -76,6 +76,7 @@ std::vector<std::string> m2mDevicePaths(const std::string &dev)
     std::sort(numbers.begin(), numbers.end(),
               [](unsigned a, unsigned b) { return std::pair(a != kPiEncoder, a) < std::pair(b != kPiEncoder, b); });
     std::vector<std::string> paths;
+    paths.reserve(numbers.size());
     for (const unsigned number : numbers)
         paths.push_back(fmt::format("{}/{}{}", dev, kPrefix, number));
     return paths;

@@ -20,10 +20,11 @@ using Clock = std::chrono::steady_clock;
 
 constexpr milliseconds kFrameTimeout{1000}; // as ustreamer gives it
 // The Pi's driver keeps quiet about a frame that rate control has left out (raspberrypi/linux#6680). Who has got the
-// frame back and nothing for it within this time counts it as left out; 1080p takes the Pi some 30 ms.
-constexpr milliseconds kLeftOutTimeout{100};
-constexpr unsigned kMaxWithoutOutput = 100; // frames in a row: ten seconds at least, so that it has stalled
-constexpr std::uint32_t kCopyBuffers = 1;   // one frame is in the device at a time
+// frame back and nothing for it within this time counts it as left out. 1080p takes the Pi some 30 ms, and several
+// encoders share it.
+constexpr milliseconds kLeftOutTimeout{200};
+constexpr std::chrono::seconds kSilenceTimeout{10}; // nothing but frames left out: it has stalled
+constexpr std::uint32_t kCopyBuffers = 1;           // one frame is in the device at a time
 constexpr std::uint32_t kImportBuffers = 8; // one for each of the camera's: the driver keeps its mappings by index
 constexpr std::uint32_t kEncodedBuffers = 4;
 
@@ -295,6 +296,8 @@ Expected<std::optional<EncodedFrame>> V4l2Encoder::encodeOne(const Frame &frame,
             return failErrno(ErrorKind::kIo, "the video encoder refuses the bitrate", errno);
         bitrate_ = bitrate_wanted_;
     }
+    stamp_ = std::max(std::chrono::duration_cast<std::chrono::microseconds>(frame.captured().time_since_epoch()),
+                      stamp_ + std::chrono::microseconds(1));
     Outcome late; // of older frames, which is found out here in time for a key
     if (auto taken = takeEncoded(late); !taken)
         return tl::unexpected<Error>(std::move(taken.error()));
@@ -302,19 +305,18 @@ Expected<std::optional<EncodedFrame>> V4l2Encoder::encodeOne(const Frame &frame,
     if (awaits_key_ && !first)
         if (auto requested = requestKey(); !requested)
             return tl::unexpected<Error>(std::move(requested.error()));
-    stamp_ = std::max(std::chrono::duration_cast<std::chrono::microseconds>(frame.captured().time_since_epoch()),
-                      stamp_ + std::chrono::microseconds(1));
     if (auto queued = queueFrame(frame); !queued)
         return tl::unexpected<Error>(std::move(queued.error()));
     auto outcome = wait();
     if (!outcome)
         return tl::unexpected<Error>(std::move(outcome.error()));
     if (!outcome->unit || (awaits_key_ && !outcome->key)) {
-        if (++without_output_ >= kMaxWithoutOutput)
+        silent_since_ = silent_since_.value_or(frame.captured());
+        if (frame.captured() - *silent_since_ >= kSilenceTimeout)
             return fail(ErrorKind::kTimeout, "the video encoder makes nothing of its frames any more");
         return std::nullopt;
     }
-    without_output_ = 0;
+    silent_since_.reset();
     awaits_key_ = false;
 
     EncodedFrame encoded;

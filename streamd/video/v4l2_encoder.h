@@ -34,7 +34,7 @@ public:
     create(const VideoEncoderOptions &options, const std::vector<std::string> &paths = m2mDevicePaths(),
            const OpenM2mDevice &open = openM2mDevice);
 
-    // Errors: kTimeout, the device has held the frame for a second, or has made nothing of too many frames; kIo, it
+    // Errors: kTimeout, the device has held the frame for a second, or made nothing of all in ten; kIo, it
     // fails or is gone; kCorrupt, what it makes cannot be read; kUnsupported, another format than the first frame's.
     [[nodiscard]] Expected<std::optional<EncodedFrame>> encode(const Frame &frame, bool key) override;
     void setBitrate(std::uint32_t bitrate) override; // clamped to what the device takes
@@ -86,8 +86,8 @@ private:
     std::chrono::microseconds stamp_{0}; // of the newest frame queued; each has its own
     std::uint32_t bitrate_;              // as the device was last told
     std::uint32_t bitrate_wanted_;
-    bool awaits_key_ = true;      // one was asked for, or what comes refers to a frame that nobody got
-    unsigned without_output_ = 0; // frames in a row
+    bool awaits_key_ = true;                    // one was asked for, or what comes refers to a frame that nobody got
+    std::optional<MonotonicTime> silent_since_; // capture of the first of the frames in a row that were left out
     std::optional<Error> failure_;
 };
 

@@ -44,16 +44,19 @@ struct SimulatedM2m {
     int fails_at_call = -1; // that ioctl() fails with EIO, counted from 0
     std::function<bool(unsigned frame)> drops = [](unsigned) { return false; };
     std::function<bool(unsigned frame)> damages = [](unsigned) { return false; };
-    std::function<bool(unsigned frame)> is_late = [](unsigned) { return false; }; // comes with the next one
+    std::function<bool(unsigned frame)> is_late = [](unsigned) { return false; }; // comes with the next one,
+    bool late_comes_by_itself = false; // or when nobody waits for it any more
     std::function<bool(unsigned frame)> ignores_key = [](unsigned) { return false; };
     unsigned holds_from = std::numeric_limits<unsigned>::max(); // it returns neither this frame nor later ones
     unsigned gone_from = std::numeric_limits<unsigned>::max();  // ENODEV
     bool gone = false;
+    bool poll_fails = false; // as the kernel's does on queues that nothing can come from
     // Seen.
     int opened = 0;
     int closed = 0;
     int mapped = 0;
     int unmapped = 0;
+    bool released_while_streaming = false;
     int calls = 0;
     unsigned frames = 0;
     unsigned dropped = 0;
@@ -107,11 +110,15 @@ public:
         }
         if (script_.gone)
             return POLLERR | POLLHUP;
+        if (script_.poll_fails)
+            return POLLERR;
         int ready = 0;
         if (!encoded_.done.empty())
             ready |= POLLIN;
         if (!frames_.done.empty())
             ready |= POLLOUT;
+        if ((ready & events) == 0 && script_.late_comes_by_itself)
+            deliverLate();
         return ready & events;
     }
 
@@ -262,6 +269,7 @@ private:
         Queue &queue = queueOf(request.type);
         if (script_.streaming[request.type] && request.count > 0)
             return EBUSY;
+        script_.released_while_streaming = script_.released_while_streaming || script_.streaming[request.type];
         script_.streaming[request.type] = false;
         if (request.memory == V4L2_MEMORY_DMABUF && script_.dma_bufs.empty())
             return EINVAL;
@@ -341,10 +349,16 @@ private:
             late_.push_back(std::move(made));
             return;
         }
+        deliverLate();
+        made_.push_back(std::move(made));
+        deliver();
+    }
+
+    void deliverLate()
+    {
         for (Made &late : late_)
             made_.push_back(std::move(late));
         late_.clear();
-        made_.push_back(std::move(made));
         deliver();
     }
 

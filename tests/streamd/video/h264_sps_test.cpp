@@ -144,6 +144,7 @@ TEST(H264Sps, RefusesWhatIsNoSpsOfBaseline)
     EXPECT_EQ(refusal(forbidden), ErrorKind::kCorrupt);
     EXPECT_EQ(refusal(Bytes(5000, 0x67)), ErrorKind::kCorrupt);
     EXPECT_EQ(refusal(spsOf(start(100) + "0")), ErrorKind::kUnsupported); // high
+    EXPECT_EQ(refusal(spsOf(start() + "0" + "0")), ErrorKind::kCorrupt);  // it goes on where it should end
 }
 
 TEST(H264Sps, RefusesNumbersOutOfRange)

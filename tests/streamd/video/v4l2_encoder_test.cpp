@@ -158,6 +158,7 @@ protected:
         EXPECT_EQ(device.mapped, device.unmapped);
         if (device.gone || device.fails_at_call >= 0)
             return; // closing it gives the rest back
+        EXPECT_FALSE(device.released_while_streaming);
         for (const auto &[queue, count] : device.buffers)
             EXPECT_EQ(count, 0U) << queue;
         for (const auto &[queue, streams] : device.streaming)
@@ -325,8 +326,8 @@ TEST_F(V4l2EncoderTest, RefusesSizesThatTheHardwareDoesNotTake)
 
 TEST_F(V4l2EncoderTest, CopiesIntoTheDevicesStridesAndRows)
 {
-    constexpr Size kOddly{322, 250}; // 64 x n it is not, nor 16 x n
-    device.height_alignment = 16;
+    constexpr Size kOddly{322, 258}; // 64 x n it is not, nor 16 x n
+    device.height_alignment = 256;   // so that a plane in the wrong place has wrong colours all over
     for (const PixelFormat pixels : {PixelFormat::kYuv420, PixelFormat::kNv12}) {
         open({.size = kOddly, .fps = 30, .bitrate = 1'000'000});
         for (unsigned i = 0; i < 3; ++i) {
@@ -334,7 +335,7 @@ TEST_F(V4l2EncoderTest, CopiesIntoTheDevicesStridesAndRows)
             expectDecodes(frame, kOddly);
         }
         EXPECT_EQ(device.frame_format.plane_fmt[0].bytesperline, pixels == PixelFormat::kYuv420 ? 384U : 352U);
-        EXPECT_EQ(device.frame_format.height, 256U);
+        EXPECT_EQ(device.frame_format.height, 512U);
         EXPECT_EQ(device.crop.width, kOddly.width);
         EXPECT_EQ(device.crop.height, kOddly.height);
         EXPECT_TRUE(encoder->takesNv12());
@@ -445,6 +446,8 @@ TEST_F(V4l2EncoderTest, FramesThatAreLeftOutBreakNothing)
         device.frames = 0;
         open();
         for (int i = 0; i < 60; ++i) {
+            if (i == 30)
+                now += std::chrono::hours(1);
             if (i % 3 == 2)
                 expectLeftOut();
             else
@@ -533,6 +536,19 @@ TEST_F(V4l2EncoderTest, ALateAccessUnitIsNotTheNextFrames)
     expectDecodes(mustEncode());
 }
 
+TEST_F(V4l2EncoderTest, AnAccessUnitThatHasComeInBetweenCostsNoFurtherFrame)
+{
+    device.is_late = [](unsigned frame) { return frame == 1; };
+    device.late_comes_by_itself = true;
+    open();
+    expectDecodes(mustEncode());
+    expectLeftOut();
+    now -= milliseconds(33);               // even a frame of the same instant
+    const EncodedFrame key = mustEncode(); // the other one is known to be lost before this one is queued
+    EXPECT_TRUE(key.key);
+    expectDecodes(key);
+}
+
 TEST_F(V4l2EncoderTest, FramesOfOneInstantAreToldApart)
 {
     open();
@@ -607,8 +623,13 @@ TEST_F(V4l2EncoderTest, ADeviceThatMakesNothingAnyMoreIsGivenUp)
         open();
         mustEncode();
         mustEncode();
-        for (int i = 0; i < 99; ++i)
+        now += std::chrono::hours(1); // in which nobody wanted a frame
+        expectLeftOut();
+        for (int i = 0; i < 9; ++i) {
+            now += milliseconds(1000);
             expectLeftOut();
+        }
+        now += milliseconds(1000);
         expectFailed(ErrorKind::kTimeout);
     }
 }
@@ -616,6 +637,16 @@ TEST_F(V4l2EncoderTest, ADeviceThatMakesNothingAnyMoreIsGivenUp)
 TEST_F(V4l2EncoderTest, ADeviceThatIsGoneIsAnError)
 {
     device.gone_from = 2;
+    open();
+    mustEncode();
+    mustEncode();
+    expectFailed(ErrorKind::kIo);
+}
+
+TEST_F(V4l2EncoderTest, ADeviceThatCannotBeWaitedForIsAnError)
+{
+    device.holds_from = 2;
+    device.poll_fails = true;
     open();
     mustEncode();
     mustEncode();
@@ -710,6 +741,7 @@ TEST_F(V4l2EncoderTest, EveryCallMayFail)
         }
         EXPECT_GT(calls, 40);
         device.fails_at_call = -1;
+        device.released_while_streaming = false; // where the call that stops it was the one that failed
     }
 }
 
