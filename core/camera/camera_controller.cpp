@@ -4,6 +4,7 @@
 #include "core/controls/control_rules.h"
 #include "core/controls/controls_description.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <exception>
 #include <fmt/format.h>
@@ -151,10 +152,21 @@ CameraLifecycle::Step CameraController::nextStep()
             lock.lock();
             continue;
         }
-        if (step.until == MonotonicTime::max())
+        auto until = step.until;
+        if (source_ != nullptr && refresh_) {
+            if (steady_clock::now() >= next_read_) {
+                refresh_ = false;
+                lock.unlock();
+                readControls();
+                lock.lock();
+                continue;
+            }
+            until = std::min(until, next_read_);
+        }
+        if (until == MonotonicTime::max())
             changed_.wait(lock.native());
         else
-            changed_.wait_until(lock.native(), step.until);
+            changed_.wait_until(lock.native(), until);
     }
 }
 
@@ -240,6 +252,8 @@ void CameraController::open()
         failure_.reset();
         new_rate_.reset();
         requested_elsewhere_ = camera_added_ = controls_changed_ = false;
+        refresh_ = options_.reads_controls;
+        next_read_ = {};
         in_force_ = {};
         wanted_exposure_ = longest_exposure_ = std::chrono::microseconds(0);
         wanted_rate_ = 0.0;
@@ -396,6 +410,35 @@ void CameraController::applyControls()
     expectExposure(session_->controls);
     const DriverWatchdog watchdog("setting controls", options_.driver_timeout, on_stuck_);
     session_->source->setControls(session_->controls);
+    const MutexLock lock(mutex_);
+    refresh_ = refresh_ || options_.reads_controls;
+    next_read_ = {};
+}
+
+// In this thread, as every call that may wait for the driver: the source lives as long as it calls, the watchdog knows
+// of it, and neither frames nor viewers wait. What does wait is a hand-over or an end of the camera, and closing it
+// would wait for the same driver; one answer that does not come in time ends a round (uvcvideo gives up after 5 s).
+void CameraController::readControls()
+{
+    ControlValues values;
+    {
+        const DriverWatchdog watchdog("reading controls", options_.driver_timeout, on_stuck_);
+        values = session_->source->readControls();
+    }
+    const MutexLock lock(mutex_);
+    in_force_.read = std::move(values);
+    last_read_ = steady_clock::now();
+    next_read_ = last_read_ + kReadInterval;
+}
+
+void CameraController::refreshControls()
+{
+    {
+        const MutexLock lock(mutex_);
+        if (source_ == nullptr || std::exchange(refresh_, true))
+            return;
+    }
+    changed_.notify_all();
 }
 
 void CameraController::expectExposure(const ControlsRequest &controls)
@@ -421,7 +464,9 @@ void CameraController::expectExposure(const ControlsRequest &controls)
 ControlsInForce CameraController::controlsInForce() const
 {
     const MutexLock lock(mutex_);
-    return in_force_;
+    ControlsInForce in_force = in_force_;
+    in_force.read_lately = steady_clock::now() - last_read_ < kReadLately;
+    return in_force;
 }
 
 void CameraController::dropWaitingSource()

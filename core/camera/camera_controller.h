@@ -49,6 +49,8 @@ struct ControlsInForce {
     std::uint32_t generation = 0; // of the newest frame
     CaptureMetadata metadata;     // of the newest frame
     ControlProblems problems;     // as FrameSink::onControlProblems()
+    ControlValues read;           // as Source::readControls()
+    bool read_lately = false;     // else automatisms may have moved them meanwhile
     bool held_back = false;       // the process before this one ended by them: the camera runs with its own defaults
 };
 
@@ -56,6 +58,9 @@ class CameraController : private FrameSink {
 public:
     // The longest that a call which opens or closes the camera may take.
     static constexpr std::chrono::milliseconds kDriverTimeout{30000};
+    // The controls are read so often at most, and lately read so long.
+    static constexpr std::chrono::milliseconds kReadInterval{1000};
+    static constexpr std::chrono::milliseconds kReadLately{5000};
 
     struct Options {
         std::string lock_path;
@@ -65,6 +70,7 @@ public:
         // What is wanted of the controls now; called at each opening and when the requests' generation has changed, by
         // the controller's thread. Empty: nothing ever is.
         std::function<ControlsRequest()> load_controls;
+        bool reads_controls = false;  // at the opening and after each change, also where nobody asks for it
         std::string trial_path;       // ControlsTrial's
         std::string description_path; // where it is said which controls the camera has; empty: nowhere
         Milliseconds stall_timeout{3000};
@@ -101,6 +107,9 @@ public:
         return promised > 0 ? promised : measured_rate_.load();
     }
 
+    // Somebody looks at what the camera has: it is read anew, and controlsInForce() says it soon. Any thread; does
+    // nothing while the camera is closed.
+    void refreshControls() PICAM_EXCLUDES(mutex_);
     // Any thread; as it was last, when the camera is closed.
     [[nodiscard]] ControlsInForce controlsInForce() const PICAM_EXCLUDES(mutex_);
 
@@ -141,7 +150,8 @@ private:
     void describe(const SourceInfo &info) const;
     [[nodiscard]] ControlsRequest loadControls();
     [[nodiscard]] ControlsRequest tryControls(ControlsRequest controls) PICAM_EXCLUDES(mutex_);
-    void applyControls();
+    void applyControls() PICAM_EXCLUDES(mutex_);
+    void readControls() PICAM_EXCLUDES(mutex_);
     void noteControls(const CaptureMetadata &metadata, MonotonicTime now) PICAM_EXCLUDES(mutex_);
     void expectExposure(const ControlsRequest &controls);
     void report();
@@ -200,6 +210,9 @@ private:
     bool stopping_ PICAM_GUARDED_BY(mutex_) = false;
     bool camera_added_ PICAM_GUARDED_BY(mutex_) = false;     // since the last try
     bool controls_changed_ PICAM_GUARDED_BY(mutex_) = false; // not yet passed on
+    bool refresh_ PICAM_GUARDED_BY(mutex_) = false;          // the controls shall be read
+    MonotonicTime next_read_ PICAM_GUARDED_BY(mutex_){};     // not before
+    MonotonicTime last_read_ PICAM_GUARDED_BY(mutex_){};
     // The longest exposure set by hand that a frame may still come with, and the one that is wanted; and the rate that
     // is to be promised when what is wanted is in force.
     std::chrono::microseconds longest_exposure_ PICAM_GUARDED_BY(mutex_){};

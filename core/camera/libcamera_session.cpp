@@ -256,6 +256,11 @@ void LibcameraSession::setControls(const ControlsRequest &controls)
     pace_wake_.notify_all();
 }
 
+ControlValues LibcameraSession::readControls()
+{
+    return webcam_ ? webcam_->read() : ControlValues{};
+}
+
 void LibcameraSession::wantControls(const ControlsRequest &controls)
 {
     const std::string id = camera_->id();

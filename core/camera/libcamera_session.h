@@ -1,6 +1,7 @@
 // LibcameraSession is one libcamera camera from acquire() to release(): configuration, requests, pacing. Part of the
-// module. start(), setFrameRate() and stop() belong to the controller's thread; frames come in libcamera's thread; a
-// frame may be recycled by any thread, even after stop(), which is why the session is shared by its frames.
+// module. start(), setFrameRate(), setControls(), readControls() and stop() belong to the controller's thread; frames
+// come in libcamera's thread; a frame may be recycled by any thread, even after stop(), which is why the session is
+// shared by its frames.
 #pragma once
 
 #include "core/base/thread_annotations.h"
@@ -32,6 +33,7 @@ public:
     [[nodiscard]] Expected<SourceInfo> start(const SourceRequest &request, ColorRangeSetting color_range);
     void setFrameRate(double fps);
     void setControls(const ControlsRequest &controls);
+    [[nodiscard]] ControlValues readControls();
     void requestStill(); // any thread, between start() and stop()
     void stop();
     // To be called when the camera manager has stopped. A camera that was unplugged keeps the requests that were

@@ -44,6 +44,7 @@ public:
         if (session_)
             session_->setControls(controls);
     }
+    ControlValues readControls() override { return session_ ? session_->readControls() : ControlValues{}; }
     void requestStill() override
     {
         if (session_)

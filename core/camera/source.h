@@ -1,6 +1,6 @@
 // Source is the interface of everything that gives frames: a camera, a test card, a recording. start(), setFrameRate(),
-// setControls() and stop() are called by the one thread that owns the source; frames arrive at the sink in a thread of
-// the source's own. A source does not encode, does not wait for its sink, and takes no camera lock.
+// setControls(), readControls() and stop() are called by the one thread that owns the source; frames arrive at the sink
+// in a thread of the source's own. A source does not encode, does not wait for its sink, and takes no camera lock.
 #pragma once
 
 #include "core/base/error.h"
@@ -61,6 +61,8 @@ public:
     // does not have, or does not allow, is left out. Frames for which it is in force have its generation; a source
     // without controls gives it to the next one.
     virtual void setControls(const ControlsRequest &controls) = 0;
+    // What the camera has now of those controls of which its frames say nothing. May wait for the camera.
+    [[nodiscard]] virtual ControlValues readControls() { return {}; }
     // With a still output: its next frame, once, through onStill(). Any thread, between start() and stop().
     virtual void requestStill() {}
     // Stops and closes the camera. After it returns the sink is not called again, and every Frame still out may

@@ -21,6 +21,8 @@ public:
     virtual ~ControlsCamera() = default;
     // Empty: the stream has not opened a camera yet.
     [[nodiscard]] virtual std::optional<Opened> openedCamera() const = 0;
+    // Somebody looks at what the camera has: openedCamera() says it anew soon. Returns at once.
+    virtual void refreshControls() = 0;
 };
 
 } // namespace picam

@@ -140,6 +140,7 @@ bool ControlsHttp::takeTurn(Clock::time_point now)
 Answer ControlsHttp::document(const Request &request)
 {
     Answer answer;
+    wanted_.refresh();
     const auto view = wanted_.view();
     answer.etag = wanted_.etag();
     if (http::queryValue(request.target, "format") == "text") {

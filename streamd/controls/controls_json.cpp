@@ -109,8 +109,9 @@ std::string dumped(const Json &node)
 
 } // namespace
 
-ControlValues actualControls(const ControlInfos &infos, const CaptureMetadata &metadata)
+ControlValues actualControls(const ControlInfos &infos, const ControlsInForce &in_force, const LockedControls &locked)
 {
+    const CaptureMetadata &metadata = in_force.metadata;
     ControlValues actual;
     const auto add = [&](const char *name, ControlValue value) {
         if (findControl(infos, name) != nullptr)
@@ -126,6 +127,9 @@ ControlValues actualControls(const ControlInfos &infos, const CaptureMetadata &m
         add("ColourGains", std::vector<double>{rounded(metadata.color_gains[0]), rounded(metadata.color_gains[1])});
     if (metadata.lens_position)
         add("LensPosition", rounded(*metadata.lens_position));
+    for (const auto &[name, value] : in_force.read)
+        if (in_force.read_lately || !locked.contains(name))
+            actual.emplace(name, value);
     return actual;
 }
 
@@ -134,10 +138,10 @@ ControlValues controlsInForce(const WantedControls::View &view)
     if (!view.camera || !view.camera->open)
         return {};
     const ControlInfos &infos = view.camera->infos;
-    ControlValues values = actualControls(infos, view.camera->in_force.metadata);
+    const LockedControls locked = lockedControls(infos, view.wanted);
+    ControlValues values = actualControls(infos, view.camera->in_force, locked);
     if (view.camera->in_force.held_back)
         return values;
-    const LockedControls locked = lockedControls(infos, view.wanted);
     for (const ControlInfo &info : infos)
         if (!locked.contains(info.name) && !view.camera->in_force.problems.contains(info.name))
             if (auto value = wantedValue(infos, view.wanted, info.name))
@@ -152,7 +156,7 @@ std::string controlsJson(const WantedControls::View &view, const ControlsAsker &
     const ControlInfos &infos = camera ? camera->infos : kNone;
     const bool open = camera && camera->open;
     const LockedControls locked = lockedControls(infos, view.wanted);
-    const ControlValues actual = open ? actualControls(infos, camera->in_force.metadata) : ControlValues{};
+    const ControlValues actual = open ? actualControls(infos, camera->in_force, locked) : ControlValues{};
     Json controls = Json::object();
     for (const ControlInfo &info : infos) {
         Json node = describe(info);
@@ -197,7 +201,7 @@ std::string controlsText(const WantedControls::View &view)
     const ControlInfos &infos = view.camera->infos;
     const LockedControls locked = lockedControls(infos, view.wanted);
     const ControlValues actual =
-        view.camera->open ? actualControls(infos, view.camera->in_force.metadata) : ControlValues{};
+        view.camera->open ? actualControls(infos, view.camera->in_force, locked) : ControlValues{};
     std::string text;
     for (const ControlInfo &info : infos) {
         const auto wanted = wantedValue(infos, view.wanted, info.name);

@@ -22,8 +22,10 @@ struct ControlsAsker {
 // {"error": …, "name": …, "value": …, "allowed": …}
 [[nodiscard]] std::string refusalJson(const ControlsRefusal &refusal);
 
-// What the camera reports of its controls now, as far as it has them.
-[[nodiscard]] ControlValues actualControls(const ControlInfos &infos, const CaptureMetadata &metadata);
+// What the camera reports of its controls now, as far as it has them. `locked`: those that an automatism may move, of
+// which only what was read lately is known.
+[[nodiscard]] ControlValues actualControls(const ControlInfos &infos, const ControlsInForce &in_force,
+                                           const LockedControls &locked);
 
 // What is in force: wanted, allowed, not locked; and what the camera reports.
 [[nodiscard]] ControlValues controlsInForce(const WantedControls::View &view);

@@ -96,7 +96,7 @@ std::string ControlsChange::text() const
 }
 
 WantedControls::WantedControls(const Settings &settings, const ControlsFiles &files, const CameraRequests &requests,
-                               const ControlsCamera &camera)
+                               ControlsCamera &camera)
     : defaults_(settings.camera.controls), description_path_(settings.descriptionPath()), files_(files),
       requests_(requests), camera_(camera), keeper_(files), document_(files.load())
 {
@@ -211,23 +211,27 @@ Refusal WantedControls::apply(const ControlsChange &change, const ControlInfos *
 }
 
 // What is set by hand without a value keeps the one that was found: also at the next opening, when nothing is known of
-// it.
+// it. `locked`: before the change.
 void WantedControls::keepFound(const ControlsChange &change, const ControlsCamera::Opened &camera,
-                               CameraControls &set) const
+                               const LockedControls &locked, CameraControls &set) const
 {
     struct ByHand {
         const char *mode;
         ControlValue manual;
         const char *value;
     };
-    static const std::vector<ByHand> all{{"ExposureTimeMode", std::string("Manual"), "ExposureTime"},
-                                         {"AnalogueGainMode", std::string("Manual"), "AnalogueGain"},
-                                         {"AwbEnable", false, "ColourGains"},
-                                         {"AfMode", std::string("Manual"), "LensPosition"}};
+    static const std::vector<ByHand> all{
+        {"ExposureTimeMode", std::string("Manual"), "ExposureTime"},
+        {"AnalogueGainMode", std::string("Manual"), "AnalogueGain"},
+        {"AwbEnable", false, "ColourGains"},
+        {"AfMode", std::string("Manual"), "LensPosition"},
+        {"v4l2.auto_exposure", std::string("Manual Mode"), "v4l2.exposure_time_absolute"},
+        {"v4l2.white_balance_automatic", false, "v4l2.white_balance_temperature"},
+        {"v4l2.focus_automatic_continuous", false, "v4l2.focus_absolute"}};
     const auto is_set = [this, &set](std::string_view name) {
         return set.values.contains(name) || defaults_.contains(name);
     };
-    const ControlValues actual = actualControls(camera.infos, camera.in_force.metadata);
+    const ControlValues actual = actualControls(camera.infos, camera.in_force, locked);
     for (const ByHand &each : all) {
         const auto wanted = change.controls.find(each.mode);
         const auto found = actual.find(each.value);
@@ -244,10 +248,12 @@ Refusal WantedControls::change(const ControlsChange &change, const std::string &
 {
     const auto opened = camera();
     CameraControls set = current(opened);
+    const LockedControls locked =
+        opened ? lockedControls(opened->infos, withDefaults(set.values, defaults_)) : LockedControls{};
     if (auto refusal = apply(change, opened ? &opened->infos : nullptr, set))
         return refusal;
     if (opened && opened->open)
-        keepFound(change, *opened, set);
+        keepFound(change, *opened, locked, set);
     return commit(opened, std::move(set), who, change.text());
 }
 

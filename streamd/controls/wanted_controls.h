@@ -40,7 +40,7 @@ public:
 
     // All must outlive it.
     WantedControls(const Settings &settings, const ControlsFiles &files, const CameraRequests &requests,
-                   const ControlsCamera &camera);
+                   ControlsCamera &camera);
 
     // What it is about: the camera that is open, or was last, for whichever program.
     struct View {
@@ -51,6 +51,8 @@ public:
         bool kept = true;
     };
     [[nodiscard]] View view();
+    // As ControlsCamera.
+    void refresh() { camera_.refreshControls(); }
     // Changes when `set` does, and only then.
     [[nodiscard]] std::string etag();
 
@@ -66,7 +68,8 @@ private:
     [[nodiscard]] CameraControls &current(const std::optional<ControlsCamera::Opened> &camera);
     [[nodiscard]] std::optional<ControlsRefusal> apply(const ControlsChange &change, const ControlInfos *infos,
                                                        CameraControls &set) const;
-    void keepFound(const ControlsChange &change, const ControlsCamera::Opened &camera, CameraControls &set) const;
+    void keepFound(const ControlsChange &change, const ControlsCamera::Opened &camera, const LockedControls &locked,
+                   CameraControls &set) const;
     [[nodiscard]] std::optional<ControlsRefusal> commit(const std::optional<ControlsCamera::Opened> &camera,
                                                         CameraControls set, const std::string &who,
                                                         const std::string &what);
@@ -75,7 +78,7 @@ private:
     const std::string description_path_;
     const ControlsFiles &files_;
     const CameraRequests &requests_;
-    const ControlsCamera &camera_;
+    ControlsCamera &camera_;
     ControlsKeeper keeper_;
     ControlsDocument document_;
 };

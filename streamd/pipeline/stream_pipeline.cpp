@@ -31,6 +31,7 @@ CameraController::Options cameraOptions(const Settings &settings, std::function<
     options.lock_path = settings.lockPath();
     options.name = "picam-streamd";
     options.load_controls = std::move(load_controls);
+    options.reads_controls = true;
     options.trial_path = settings.path(".stream.trial");
     options.description_path = settings.descriptionPath();
     options.request = streamRequest(settings);

@@ -63,6 +63,7 @@ public:
     void releaseVideo(unsigned rung) override;
 
     [[nodiscard]] std::optional<Opened> openedCamera() const override; // any thread
+    void refreshControls() override { camera_.refreshControls(); }
 
     // Releases the camera for good. Returns at once; `stopped` is called on the loop when the camera is closed.
     void requestStop(std::function<void()> stopped); // loop thread

@@ -30,8 +30,8 @@ public:
         return [this] { return Expected<std::unique_ptr<Source>>(makeSource()); };
     }
 
-    // A driver that does not return from the calls that open or close the camera, until it is released.
-    enum class Hang : std::uint8_t { kNowhere, kInOpen, kInClose };
+    // A driver that does not return from the calls that open, read or close the camera, until it is released.
+    enum class Hang : std::uint8_t { kNowhere, kInOpen, kInRead, kInClose };
     void hang(Hang where)
     {
         {
@@ -111,6 +111,17 @@ public:
     {
         const MutexLock lock(mutex_);
         return rate_;
+    }
+    // What readControls() gives from now on, and how often it was called.
+    void setActual(ControlValues values)
+    {
+        const MutexLock lock(mutex_);
+        actual_ = std::move(values);
+    }
+    [[nodiscard]] int reads()
+    {
+        const MutexLock lock(mutex_);
+        return reads_;
     }
     [[nodiscard]] ControlsRequest controlsRequest()
     {
@@ -194,6 +205,8 @@ private:
     int starts_ PICAM_GUARDED_BY(mutex_) = 0;
     double rate_ PICAM_GUARDED_BY(mutex_) = 0.0;
     ControlsRequest requested_ PICAM_GUARDED_BY(mutex_);
+    ControlValues actual_ PICAM_GUARDED_BY(mutex_);
+    int reads_ PICAM_GUARDED_BY(mutex_) = 0;
     bool still_wanted_ PICAM_GUARDED_BY(mutex_) = false;
     std::atomic<int> lent_{0};
     std::atomic<int> stills_lent_{0};
@@ -233,6 +246,13 @@ public:
     {
         const MutexLock lock(camera_.mutex_);
         camera_.requested_ = controls;
+    }
+    ControlValues readControls() override
+    {
+        camera_.passUnlessHanging(FakeCamera::Hang::kInRead);
+        const MutexLock lock(camera_.mutex_);
+        ++camera_.reads_;
+        return camera_.actual_;
     }
     void setFrameRate(double fps) override
     {

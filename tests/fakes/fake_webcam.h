@@ -25,6 +25,8 @@ struct FakeControl {
     std::map<std::uint32_t, std::string> menu = {};
     std::int32_t value = 5;
     int refusal = 0; // errno of each attempt to set it
+    int silence = 0; // errno of each attempt to read it
+    int reads = 0;
 };
 
 struct FakeWebcam {
@@ -62,18 +64,17 @@ private:
             return set(one(argument).id, one(argument).value);
         case VIDIOC_S_CTRL:
             return set(static_cast<v4l2_control *>(argument)->id, static_cast<v4l2_control *>(argument)->value);
-        case VIDIOC_G_EXT_CTRLS:
-            if (FakeControl *control = find(one(argument).id)) {
-                one(argument).value = control->value;
-                return 0;
-            }
-            return EINVAL;
-        case VIDIOC_G_CTRL:
-            if (FakeControl *control = find(static_cast<v4l2_control *>(argument)->id)) {
-                static_cast<v4l2_control *>(argument)->value = control->value;
-                return 0;
-            }
-            return EINVAL;
+        case VIDIOC_G_EXT_CTRLS: {
+            const auto [error, value] = get(one(argument).id);
+            one(argument).value = value;
+            return error;
+        }
+        case VIDIOC_G_CTRL: {
+            auto &asked = *static_cast<v4l2_control *>(argument);
+            const auto [error, value] = get(asked.id);
+            asked.value = value;
+            return error;
+        }
         default:
             return ENOTTY;
         }
@@ -125,6 +126,15 @@ private:
         control->value = value;
         webcam_.set.emplace_back(id, value);
         return 0;
+    }
+
+    std::pair<int, std::int32_t> get(std::uint32_t id)
+    {
+        FakeControl *control = find(id);
+        if (control == nullptr)
+            return {EINVAL, 0};
+        ++control->reads;
+        return {control->silence, control->value};
     }
 
     FakeControl *find(std::uint32_t id)

@@ -52,6 +52,15 @@ class WebcamControls {
     return document;
   }
 
+  // So the document says that the camera has them; also what is read only while somebody asks.
+  async says(values) {
+    const actual = async () => Object.fromEntries(Object.entries((await this.get()).controls).map(([name, control]) => [name, control.actual]));
+    await waitFor(`${JSON.stringify(values)} as actual values`, async () => {
+      const now = await actual();
+      return Object.entries(values).every(([name, value]) => now[name] === value);
+    }, kSlowMs).catch(async (error) => { throw new Error(`${error.message}: ${JSON.stringify(await actual())}`); });
+  }
+
   // The camera itself has these values.
   async has(values) {
     await waitFor(`${JSON.stringify(values)} in the camera`, async () => {
@@ -93,12 +102,17 @@ export async function changesReachTheCamera(machine, site, webcam) {
   await pictures('a darker picture', (jpeg) => lumaOf(jpeg) < kDark);
   await controls.arrives({ ExposureTimeMode: 'Manual', ExposureTime: 10000 }, { auto_exposure: 1, exposure_time_absolute: 100 });
   await controls.arrives({ 'v4l2.power_line_frequency': '60 Hz' }, { power_line_frequency: 2 });
+  await controls.says({ 'v4l2.power_line_frequency': '60 Hz', 'v4l2.sharpness': kDefaults.sharpness, 'v4l2.white_balance_automatic': true });
+  // What an automatism moves, as the camera has it now.
+  const { white_balance_temperature: temperature, focus_absolute: focus } = await webcam.controls();
+  await controls.says({ 'v4l2.white_balance_temperature': temperature, 'v4l2.focus_absolute': focus });
   const at = Date.now();
   const { controls: { 'v4l2.white_balance_temperature': locked } } = await controls.change({ 'v4l2.white_balance_temperature': 5000 });
   assert.equal(locked.locked, 'v4l2.white_balance_automatic is true');
   await controls.arrives({ 'v4l2.white_balance_automatic': false }, { white_balance_automatic: 0, white_balance_temperature: 5000 });
   assert.deepEqual((await webcam.stats()).refused.filter((one) => one.at >= at), [], 'nothing was tried in vain');
   await controls.arrives({ 'v4l2.focus_absolute': 100, 'v4l2.focus_automatic_continuous': false }, { focus_automatic_continuous: 0, focus_absolute: 100 });
+  await controls.says({ 'v4l2.focus_automatic_continuous': false, 'v4l2.focus_absolute': 100, 'v4l2.white_balance_temperature': 5000 });
   assert.deepEqual((await controls.get()).problems, {});
 
   // What the camera refuses costs no picture more than it has to, and no other value.

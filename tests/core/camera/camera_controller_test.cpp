@@ -156,6 +156,21 @@ protected:
         return nullptr;
     }
 
+    // Until "a" has been read as this.
+    [[nodiscard]] bool reads(const ControlValue &value, bool asking = false)
+    {
+        const auto deadline = steady_clock::now() + kDeadline;
+        while (steady_clock::now() < deadline) {
+            const ControlsInForce in_force = controller_->controlsInForce();
+            if (in_force.read.contains("a") && in_force.read.at("a") == value)
+                return true;
+            if (asking)
+                controller_->refreshControls();
+            std::this_thread::yield();
+        }
+        return false;
+    }
+
     Mutex wanted_mutex_;
     ControlsRequest wanted_ PICAM_GUARDED_BY(wanted_mutex_);
     TempDir dir_;
@@ -445,6 +460,63 @@ TEST_F(CameraControllerTest, ControlsAreThereAtTheOpeningAndWhenTheyChange)
     EXPECT_EQ(camera_.controlsRequest().wantedOf("fake").at("Brightness"), ControlValue(0.75));
     EXPECT_EQ(controller_->controlsInForce().generation, 4U);
     EXPECT_EQ(camera_.starts(), 1);
+}
+
+TEST_F(CameraControllerTest, ControlsAreReadAtTheOpeningAfterAChangeAndWhenSomebodyAsks)
+{
+    options_.reads_controls = true;
+    startWithControls();
+    camera_.setActual({{"a", std::int64_t{1}}});
+    controller_->refreshControls(); // nothing is open
+    EXPECT_EQ(camera_.reads(), 0);
+    demandAndOpen();
+    ASSERT_TRUE(reads(std::int64_t{1}));
+    EXPECT_EQ(camera_.reads(), 1);
+    EXPECT_TRUE(controller_->controlsInForce().read_lately);
+    camera_.setActual({{"a", std::int64_t{2}}});
+    wantControls(4, {{"Brightness", 0.75}});
+    ASSERT_TRUE(reads(std::int64_t{2}));
+    EXPECT_EQ(camera_.reads(), 2);
+    // However often somebody asks.
+    camera_.setActual({{"a", std::int64_t{3}}});
+    const auto begun = steady_clock::now();
+    ASSERT_TRUE(reads(std::int64_t{3}, true));
+    const int more = camera_.reads() - 2;
+    EXPECT_GE(more, 1);
+    EXPECT_LE(more, 1 + (steady_clock::now() - begun) / CameraController::kReadInterval);
+    // What another opening has read is none of this one's.
+    frames_->setDemand(std::nullopt);
+    ASSERT_TRUE(observer_.heard("closing"));
+    ASSERT_TRUE(lockBecomesFree());
+    camera_.setActual({});
+    demandAndOpen();
+    EXPECT_FALSE(controller_->controlsInForce().read.contains("a"));
+}
+
+TEST_F(CameraControllerTest, WhereNobodyAsksNothingIsRead)
+{
+    startWithControls();
+    demandAndOpen();
+    wantControls(4, {{"Brightness", 0.75}});
+    ASSERT_TRUE(frameWith(4));
+    EXPECT_EQ(camera_.reads(), 0);
+    camera_.setActual({{"a", true}});
+    controller_->refreshControls();
+    ASSERT_TRUE(reads(true));
+}
+
+TEST_F(CameraControllerTest, ADriverThatHangsWhenItIsReadIsGivenUp)
+{
+    options_.driver_timeout = 50ms;
+    start();
+    demandAndOpen();
+    camera_.hang(FakeCamera::Hang::kInRead);
+    controller_->refreshControls();
+    EXPECT_TRUE(observer_.heard("gave up: the camera's driver does not come back: reading controls"));
+    EXPECT_TRUE(camera_.emit()) << "frames do not wait for it";
+    ASSERT_TRUE(frames_->take(steady_clock::now() + kDeadline));
+    EXPECT_EQ(controller_->controlsInForce().read, ControlValues{});
+    camera_.hang(FakeCamera::Hang::kNowhere);
 }
 
 // What the file says may be newer than what was announced, after a reboot, and older, when it was lost.

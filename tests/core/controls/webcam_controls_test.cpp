@@ -39,9 +39,21 @@ protected:
         return std::exchange(webcam.set, {});
     }
 
+    // How often each was asked for since.
+    std::map<std::uint32_t, int> reads()
+    {
+        std::map<std::uint32_t, int> counts;
+        for (auto &[id, control] : webcam.controls)
+            if (const int count = std::exchange(control.reads, 0); count > 0)
+                counts[id] = count;
+        return counts;
+    }
+
     FakeWebcam webcam;
     std::unique_ptr<WebcamControls> controls;
 };
+
+using Reads = std::map<std::uint32_t, int>;
 
 TEST_F(WebcamControlsTest, WhatLibcameraHasIsNotItsOwn)
 {
@@ -129,6 +141,69 @@ TEST_F(WebcamControlsTest, AnUnpluggedCameraIsAProblemOfEach)
     webcam.gone = ENODEV;
     EXPECT_EQ(want({{"v4l2.sharpness", std::int64_t{7}}, {"v4l2.white_balance_automatic", false}}), Set{});
     EXPECT_EQ(controls->problems().size(), 2U);
+}
+
+TEST_F(WebcamControlsTest, AllIsReadOnceAndThenWhatAnAutomatismMoves)
+{
+    webcam.controls[V4L2_CID_EXPOSURE_AUTO].value = 3;
+    want({});
+    EXPECT_EQ(controls->read(), (ControlValues{{"v4l2.sharpness", std::int64_t{5}},
+                                               {"v4l2.white_balance_automatic", true},
+                                               {"v4l2.white_balance_temperature", std::int64_t{5}},
+                                               {"v4l2.auto_exposure", std::string("Aperture Priority Mode")},
+                                               {"v4l2.exposure_time_absolute", std::int64_t{5}}}));
+    EXPECT_EQ(reads().size(), 5U) << "and not the brightness, which is libcamera's";
+    webcam.controls[V4L2_CID_WHITE_BALANCE_TEMPERATURE].value = 3200;
+    webcam.controls[V4L2_CID_EXPOSURE_ABSOLUTE].value = 77;
+    webcam.controls[V4L2_CID_SHARPNESS].value = 9;
+    const ControlValues values = controls->read();
+    EXPECT_EQ(values.at("v4l2.white_balance_temperature"), ControlValue(std::int64_t{3200}));
+    EXPECT_EQ(values.at("v4l2.exposure_time_absolute"), ControlValue(std::int64_t{77}));
+    EXPECT_EQ(reads(), (Reads{{V4L2_CID_WHITE_BALANCE_TEMPERATURE, 1}, {V4L2_CID_EXPOSURE_ABSOLUTE, 1}}));
+}
+
+TEST_F(WebcamControlsTest, WhatWasSetIsReadBackAndWhatAnAutomatismLeft)
+{
+    want({});
+    controls->read();
+    reads();
+    webcam.controls[V4L2_CID_WHITE_BALANCE_TEMPERATURE].value = 3200;
+    want({{"v4l2.white_balance_automatic", false}, {"v4l2.sharpness", std::int64_t{7}}});
+    webcam.controls[V4L2_CID_SHARPNESS].value = 6; // as it was taken
+    const ControlValues values = controls->read();
+    EXPECT_EQ(values.at("v4l2.sharpness"), ControlValue(std::int64_t{6}));
+    EXPECT_EQ(values.at("v4l2.white_balance_automatic"), ControlValue(false));
+    EXPECT_EQ(values.at("v4l2.white_balance_temperature"), ControlValue(std::int64_t{3200}));
+    reads();
+    controls->read();
+    EXPECT_EQ(reads(), (Reads{{V4L2_CID_EXPOSURE_ABSOLUTE, 1}})) << "nothing else moves by itself now";
+}
+
+TEST_F(WebcamControlsTest, OneThatGivesNoAnswerIsWaitedForOnceAndKeepsNothingBack)
+{
+    for (auto &[id, control] : webcam.controls)
+        control.silence = ETIMEDOUT;
+    want({});
+    EXPECT_EQ(controls->read(), ControlValues{});
+    int asked = 0;
+    for (const auto &[id, count] : reads())
+        asked += count;
+    EXPECT_EQ(asked, 1) << "a round waits once";
+
+    for (auto &[id, control] : webcam.controls)
+        control.silence = 0;
+    webcam.controls[V4L2_CID_EXPOSURE_ABSOLUTE].silence = EIO;
+    want({});
+    for (int round = 0; round < 3; ++round)
+        controls->read();
+    EXPECT_EQ(reads()[V4L2_CID_EXPOSURE_ABSOLUTE], 1);
+    EXPECT_FALSE(controls->read().contains("v4l2.exposure_time_absolute"));
+    EXPECT_TRUE(controls->read().contains("v4l2.white_balance_temperature"));
+    EXPECT_TRUE(controls->read().contains("v4l2.sharpness"));
+    // What it is told it is asked for again.
+    webcam.controls[V4L2_CID_EXPOSURE_ABSOLUTE].silence = 0;
+    want({{"v4l2.auto_exposure", std::string("Manual Mode")}, {"v4l2.exposure_time_absolute", std::int64_t{100}}});
+    EXPECT_EQ(controls->read().at("v4l2.exposure_time_absolute"), ControlValue(std::int64_t{100}));
 }
 
 } // namespace

@@ -139,6 +139,33 @@ TEST(ControlsJson, SaysWhatTheCameraReports)
     EXPECT_THAT(controlsText(view), Not(HasSubstr("refused")));
 }
 
+TEST(ControlsJson, SaysWhatWasReadOfTheCamera)
+{
+    auto view = patternView();
+    ControlInfos &infos = view.camera->infos;
+    infos.push_back(
+        {.name = "v4l2.white_balance_automatic", .type = ControlType::kBool, .default_value = true, .values = {}});
+    infos.push_back({.name = "v4l2.white_balance_temperature",
+                     .type = ControlType::kInteger,
+                     .min = 2000,
+                     .max = 7000,
+                     .default_value = {},
+                     .values = {}});
+    view.camera->in_force.read = {{"v4l2.white_balance_automatic", true},
+                                  {"v4l2.white_balance_temperature", std::int64_t{3200}}};
+    auto all = told(view)["controls"];
+    EXPECT_EQ(all["v4l2.white_balance_automatic"]["actual"], true);
+    EXPECT_FALSE(all["v4l2.white_balance_temperature"].contains("actual")) << "the automatism has moved it since";
+    view.camera->in_force.read_lately = true;
+    all = told(view)["controls"];
+    EXPECT_EQ(all["v4l2.white_balance_temperature"]["actual"], 3200);
+    EXPECT_THAT(controlsText(view), HasSubstr("\t3200\tv4l2.white_balance_automatic is true\n"));
+    // By hand nothing moves it.
+    view.camera->in_force.read_lately = false;
+    view.wanted = {{"v4l2.white_balance_automatic", false}};
+    EXPECT_EQ(told(view)["controls"]["v4l2.white_balance_temperature"]["actual"], 3200);
+}
+
 TEST(ControlsJson, TellsProblemsAndMisfits)
 {
     auto view = patternView({{"Brightness", 7.0}, {"Foo", std::int64_t{3}}, {"Contrast", 2.0}});

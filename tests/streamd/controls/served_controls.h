@@ -15,7 +15,9 @@ namespace picam::testing {
 class DescribedCamera : public ControlsCamera {
 public:
     [[nodiscard]] std::optional<Opened> openedCamera() const override { return opened; }
+    void refreshControls() override { ++refreshed; }
     std::optional<Opened> opened;
+    int refreshed = 0;
 };
 
 class ServedControls {

@@ -329,6 +329,19 @@ TEST_F(WantedControlsTest, WhatIsSetByHandWithoutAValueKeepsTheOneThatWasFound)
     EXPECT_EQ(set().at("ExposureTime"), ControlValue(std::int64_t{12345}));
     ASSERT_EQ(refusal(setting("AwbEnable", false)), "");
     EXPECT_EQ(set().at("ColourGains"), ControlValue(std::vector<double>{2.5, 1.5}));
+    // Of a webcam by V4L2, where it was read lately.
+    ControlInfos &infos = served.camera.opened->infos;
+    infos.push_back(
+        {.name = "v4l2.focus_automatic_continuous", .type = ControlType::kBool, .default_value = true, .values = {}});
+    infos.push_back(
+        {.name = "v4l2.focus_absolute", .type = ControlType::kInteger, .max = 250, .default_value = {}, .values = {}});
+    served.camera.opened->in_force.read = {{"v4l2.focus_absolute", std::int64_t{120}}};
+    ASSERT_EQ(refusal(setting("v4l2.focus_automatic_continuous", false)), "");
+    EXPECT_FALSE(set().contains("v4l2.focus_absolute"));
+    ASSERT_EQ(refusal(setting("v4l2.focus_automatic_continuous", true)), "");
+    served.camera.opened->in_force.read_lately = true;
+    ASSERT_EQ(refusal(setting("v4l2.focus_automatic_continuous", false)), "");
+    EXPECT_EQ(set().at("v4l2.focus_absolute"), ControlValue(std::int64_t{120}));
     // A value that somebody wants is not what was found.
     served.camera.opened->in_force.metadata.exposure_time = std::chrono::microseconds(20000);
     ASSERT_EQ(refusal(setting("ExposureTimeMode", std::string("Manual"))), "");
