@@ -16,6 +16,7 @@ using std::chrono::nanoseconds;
 
 constexpr unsigned int kOwnBuffers = 2;   // with the camera, beside those that are held: in the slot, with an encoder
 constexpr unsigned int kStillBuffers = 3; // large ones: contiguous memory is scarce
+constexpr unsigned int kMaxRefused = 64;  // requests with controls, in a row
 constexpr auto kOldestStamp = std::chrono::seconds(5);
 
 nanoseconds clockNow(clockid_t clock)
@@ -386,10 +387,14 @@ void LibcameraSession::onRequestCompleted(libcamera::Request *request)
             metadata = libcamera_config::captureMetadata(request->metadata());
             controls_->complete(metadata);
         }
-        // One that was cancelled for its controls says nothing of the camera.
-        cancelled_in_a_row_ = cancelled && !controls_refused ? cancelled_in_a_row_ + 1 : 0;
+        // One that was cancelled for its controls says nothing of the camera, neither that it hangs nor that it does
+        // not; but no camera has so many controls to refuse without a frame between them.
+        if (!cancelled)
+            cancelled_in_a_row_ = refused_in_a_row_ = 0;
+        else
+            ++(controls_refused ? refused_in_a_row_ : cancelled_in_a_row_);
         // The driver's watchdog cancels all that is queued: the camera hangs, and only a restart helps.
-        hangs = cancelled_in_a_row_ >= slots_.size();
+        hangs = cancelled_in_a_row_ >= slots_.size() || refused_in_a_row_ >= kMaxRefused;
         const bool still = request == slots_[index].with_still.get();
         // Only a camera that says it keeps a rate and does not is one without a sensor: it fills what it is given. Of
         // one that promises no rate all frames go on: its driver has to have a buffer for each, and the frame bus

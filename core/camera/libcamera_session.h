@@ -110,7 +110,8 @@ private:
     std::chrono::microseconds exposure_ PICAM_GUARDED_BY(mutex_){};      // set by hand; 0: it is not
     ControlProblems webcam_problems_ PICAM_GUARDED_BY(mutex_);
     bool problems_changed_ PICAM_GUARDED_BY(mutex_) = false;
-    unsigned int cancelled_in_a_row_ PICAM_GUARDED_BY(mutex_) = 0;
+    unsigned int cancelled_in_a_row_ PICAM_GUARDED_BY(mutex_) = 0; // that said nothing of the controls
+    unsigned int refused_in_a_row_ PICAM_GUARDED_BY(mutex_) = 0;   // that did
     Clock::time_point next_due_ PICAM_GUARDED_BY(mutex_){};
     std::vector<std::size_t> refused_ PICAM_GUARDED_BY(mutex_); // queued again with the next that is
     std::vector<std::size_t> parked_ PICAM_GUARDED_BY(mutex_);  // came too early: queued again when one is due

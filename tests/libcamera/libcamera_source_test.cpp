@@ -5,7 +5,9 @@
 #include "tests/fakes/fake_libcamera.h"
 #include "tests/fakes/temp_dir.h"
 
+#include <atomic>
 #include <gtest/gtest.h>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -270,6 +272,44 @@ TEST_F(LibcameraSourceTest, AControlThatTheDriverRefusesIsAProblemAndNoHang)
     while (problems && !problems->empty())
         problems = Sink::next(sink_.problems);
     EXPECT_TRUE(problems) << "it is none any more";
+}
+
+// Somebody moves sliders meanwhile, so that there is always a request that has said something of the controls.
+TEST_F(LibcameraSourceTest, ADriverThatCancelsAllIsAHangWhateverIsWanted)
+{
+    class Restless : public Sink {
+    public:
+        void onControlProblems(const ControlProblems & /*problems*/) override
+        {
+            if (wanting_.exchange(true)) // from within setControls()
+                return;
+            const std::uint32_t generation = ++generation_;
+            source->setControls(
+                wanted(generation, {{"ExposureTimeMode", std::string(generation % 2 == 0 ? "Auto" : "Manual")},
+                                    {"Brightness", generation % 100 / 100.0}}));
+            wanting_ = false;
+        }
+        Source *source = nullptr;
+
+    private:
+        std::atomic<bool> wanting_{false};
+        std::atomic<std::uint32_t> generation_{1};
+    };
+    fake::plugIn(kWebcam);
+    Restless sink;
+    sink.source = source_.get();
+    ASSERT_TRUE(source_->start(anySize(), sink));
+    ASSERT_TRUE(Sink::next(sink.frames));
+    fake::refuseControls(std::numeric_limits<int>::max());
+    sink.onControlProblems({});
+    ASSERT_TRUE(Sink::next(sink.frames));
+    fake::cancelRequests(std::numeric_limits<int>::max());
+    const auto error = Sink::next(sink.errors);
+    source_->stop();
+    fake::cancelRequests(0);
+    fake::refuseControls(0);
+    ASSERT_TRUE(error);
+    EXPECT_EQ(error->kind, ErrorKind::kStalled) << error->message;
 }
 
 // In the middle of whatever it is doing: frames are held, recycled, requests under way; and it is closed because of
