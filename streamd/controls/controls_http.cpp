@@ -188,6 +188,9 @@ Answer ControlsHttp::focus(const Request &request)
             return refuse(422, "x and y are numbers from 0 to 1");
         place = {*x, *y};
     }
+    // A focus is of now, not of whenever a camera comes.
+    if (!wanted_.view().camera)
+        return refuse(409, "no camera has been opened yet: open the stream, then focus");
     return done(request, wanted_.focus(place, std::string(request.user)));
 }
 
