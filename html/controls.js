@@ -7,9 +7,10 @@ const kTries = 5;       // of one change
 const kOneStepMs = 1000; // what follows a change of the same controls so soon is one step with it
 const kMostSteps = 50;
 const kTimeoutMs = 10000;
-// Who decides what, and how it is told not to.
+// Who decides what.
 export const kAutomatic = {
-  ExposureTimeMode: ['Manual', 'ExposureTime'], AnalogueGainMode: ['Manual', 'AnalogueGain'], AwbEnable: [false, 'ColourGains'], AfMode: ['Manual', 'LensPosition'],
+  ExposureTimeMode: 'ExposureTime', AnalogueGainMode: 'AnalogueGain', AwbEnable: 'ColourGains', AfMode: 'LensPosition', 'v4l2.auto_exposure': 'v4l2.exposure_time_absolute',
+  'v4l2.white_balance_automatic': 'v4l2.white_balance_temperature', 'v4l2.focus_automatic_continuous': 'v4l2.focus_absolute',
 };
 
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
@@ -35,7 +36,7 @@ export class Controls {
 
   get document() { return this.#document; }
   get allowed() {
-    return this.state !== 'forbidden' && this.#document?.may_change === true && Object.keys(this.#document.controls ?? {}).length > 0;
+    return this.state !== 'forbidden' && this.#document?.may_change === true && Object.keys(this.#document.controls).length > 0;
   }
   get canUndo() { return this.#steps.length > 0; }
 
@@ -81,7 +82,7 @@ export class Controls {
         const control = this.get(name);
         return control && !same(before, after) && same(wishOf(control), after);
       });
-      if (back.length === 0) continue;
+      if (!back.length) continue;
       this.#add(Object.fromEntries(back.map(([name, { before }]) => [name, before])));
       return back.map(([name]) => name);
     }
@@ -92,10 +93,11 @@ export class Controls {
   // What the camera's automatics have found, as wishes that keep it so; {} where there is nothing.
   found() {
     const values = {};
-    for (const [mode, [fixed, name]] of Object.entries(kAutomatic)) {
+    for (const [mode, name] of Object.entries(kAutomatic)) {
       const [automatic, control] = [this.get(mode), this.get(name)];
+      const fixed = automatic?.values?.find((one) => one.startsWith('Manual')) ?? false;
       if (!automatic || automatic.wanted === fixed || control?.actual === undefined) continue;
-      const limit = (value) => Math.min(control.max, Math.max(control.min, control.type === 'integer' ? Math.round(value) : value));
+      const limit = (value) => Math.min(control.max, Math.max(control.min, value));
       values[mode] = fixed;
       values[name] = Array.isArray(control.actual) ? control.actual.map(limit) : limit(control.actual);
     }
@@ -113,8 +115,7 @@ export class Controls {
   }
 
   #act(job) {
-    const last = this.#queue.at(-1);
-    if (last && last.path === job.path) this.#queue.pop(); // the newest place to focus on
+    if (this.#queue.at(-1)?.path === job.path) this.#queue.pop(); // the newest place to focus on
     this.#queue.push({ path: 'controls', method: 'PATCH', tries: 0, ...job });
     this.#pump();
   }
@@ -131,13 +132,12 @@ export class Controls {
   #keepStep(values) {
     const at = performance.now();
     const last = this.#steps.at(-1);
-    if (last && at - last.at < kOneStepMs && same(Object.keys(last.controls), Object.keys(values))) {
+    if (last && at - last.at < kOneStepMs && Object.keys(values).every((name) => name in last.controls)) {
       last.at = at;
       for (const [name, value] of Object.entries(values)) last.controls[name].after = value;
       return;
     }
-    const step = (name, after) => [name, { before: wishOf(this.get(name) ?? {}), after }];
-    this.#push(at, Object.entries(values).map(([name, value]) => step(name, value)));
+    this.#push(at, Object.entries(values).map(([name, after]) => [name, { before: wishOf(this.get(name) ?? {}), after }]));
   }
 
   #push(at, controls) {
@@ -147,7 +147,7 @@ export class Controls {
 
   #pump() {
     clearTimeout(this.#timer);
-    if (this.#flying || this.#queue.length === 0) return;
+    if (this.#flying || !this.#queue.length) return;
     const wait = this.#nextAt - performance.now();
     if (wait > 0) this.#timer = setTimeout(() => this.#pump(), wait);
     else this.#send(this.#queue.shift());
@@ -208,20 +208,20 @@ export class Controls {
     }
   }
 
-  // What undo compares with is what the server has made of a value; what a preset or a reset has changed is known only now.
-  #settle(job, before) {
+  // What undo compares with is what the server has made of a value. What else has changed is known only now: what a
+  // value displaces, what a preset or a reset does.
+  #settle({ values }, before) {
     const after = this.#document.controls;
-    if (job.values) {
-      for (const step of this.#steps) {
-        for (const [name, value] of Object.entries(job.values)) {
-          const kept = step.controls[name];
-          if (kept && after[name] && same(kept.after, value)) kept.after = wishOf(after[name]);
-        }
-      }
-      return;
+    let changed = Object.entries(before).map(([name, old]) => [name, { before: wishOf(old), after: wishOf(after[name] ?? old) }])
+      .filter(([, wishes]) => !same(wishes.before, wishes.after));
+    if (!values && changed.length) this.#push(-Infinity, changed);
+    for (const [name, value] of Object.entries(values ?? {})) {
+      const step = after[name] && this.#steps.findLast(({ controls }) => same(controls[name]?.after, value));
+      if (!step) continue;
+      step.controls[name].after = wishOf(after[name]);
+      step.controls = { ...Object.fromEntries(changed), ...step.controls };
+      changed = [];
     }
-    const changed = Object.keys(after).filter((name) => before[name] && !same(wishOf(before[name]), wishOf(after[name])));
-    if (changed.length) this.#push(-Infinity, changed.map((name) => [name, { before: wishOf(before[name]), after: wishOf(after[name]) }]));
   }
 
   #take({ status, body, etag }) {

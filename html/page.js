@@ -13,7 +13,7 @@ export function say(sentence) {
 
 export function setPaused(paused) {
   const button = byId('pause');
-  button.setAttribute('aria-pressed', String(paused));
+  button.setAttribute('aria-pressed', paused);
   button.textContent = paused ? text.resume : text.pause;
 }
 

@@ -53,6 +53,6 @@ export class PanelButton {
 
   #say(state) {
     remember('controls', state);
-    this.#button.setAttribute('aria-expanded', String(state === 'open'));
+    this.#button.setAttribute('aria-expanded', state === 'open');
   }
 }

@@ -5,7 +5,7 @@ import { from, nameOf, sentence, spoken, text, valueOf } from './panel-text.js';
 
 const kGroups = ['Image', 'Exposure', 'Colour', 'Focus', 'Zoom'];
 const kUnits = { ExposureTime: 'ms', AeFlickerPeriod: 'ms', ColourTemperature: 'K', LensPosition: 'dpt' };
-const kFactors = { ExposureTime: 1000, AeFlickerPeriod: 1000 }; // of the unit that people read
+const factorOf = (name) => (kUnits[name] === 'ms' ? 1000 : 1); // to the unit that people read
 const kHints = ['ExposureTime', 'LensPosition']; // whose value says more than its number
 const kCurved = 200; // positions of a slider that is not linear
 const kWide = 100; // max / min from which on it is logarithmic
@@ -17,7 +17,7 @@ const kSaidMs = 4000;
 function h(tag, attributes, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
+    if (name.startsWith('on')) element[name] = value;
     else if (value !== false && value !== undefined) element.setAttribute(name, value);
   }
   element.append(...children.filter(Boolean));
@@ -64,9 +64,9 @@ export function pointedCentre(place, zoom, centre) {
 }
 
 // A slider and its number. show(value) brings both up to date, but for what is being moved or typed.
-function createSlider({ name, id, label, info, describedBy, send }) {
+function createSlider({ name, id, label, info, send }) {
   const scale = scaleOf(name, info);
-  const factor = kFactors[name] ?? 1;
+  const factor = factorOf(name);
   let held = false;
   let typing = false;
   let shown;
@@ -80,7 +80,7 @@ function createSlider({ name, id, label, info, describedBy, send }) {
     else show(shown);
   };
   const range = h('input', {
-    type: 'range', id, min: scale.min, max: scale.max, step: scale.step, 'aria-describedby': describedBy,
+    type: 'range', id, min: scale.min, max: scale.max, step: scale.step,
     oninput: () => send(scale.toValue(Number(range.value))),
     onpointerdown: () => {
       held = true;
@@ -89,7 +89,7 @@ function createSlider({ name, id, label, info, describedBy, send }) {
   });
   const box = h('input', {
     type: 'number', id: `${id}-number`, min: info.min / factor, max: info.max / factor, step: scale.least / factor || 'any',
-    'aria-label': label, 'aria-describedby': describedBy, oninput: () => { typing = true; }, onchange: typed, onblur: typed,
+    'aria-label': label, oninput: () => { typing = true; }, onchange: typed, onblur: typed,
   });
   function show(value) {
     shown = value;
@@ -101,49 +101,47 @@ function createSlider({ name, id, label, info, describedBy, send }) {
 }
 
 // One of a few, side by side.
-function createChoice(id, names, attributes, describedBy, chosen) {
+function createChoice(id, names, attributes, chosen) {
   return h('div', { class: 'choice', role: 'radiogroup', ...attributes }, ...Object.entries(names).map(([value, said]) => h('label', {},
-    h('input', { type: 'radio', name: id, id: `${id}-${value}`, value, 'aria-describedby': describedBy, onchange: () => chosen(value) }), h('span', {}, said))));
+    h('input', { type: 'radio', name: id, id: `${id}-${value}`, value, onchange: () => chosen(value) }), h('span', {}, said))));
 }
 const choose = (choice, value) => { for (const one of choice.querySelectorAll('input')) put(one, 'checked', one.value === value); };
 
 // A control's part of the panel: {element, update(control)}.
 function createRow(name, info, controls) {
   const id = `control-${name}`;
-  const noteId = `${id}-note`;
   const called = nameOf(name);
   const send = (value) => controls.change({ [name]: value });
   const reset = button('↺', () => send(null), { class: 'reset', ...named(text.reset(called)) });
-  const note = h('p', { class: 'note', id: noteId });
+  const note = h('p', { class: 'note', id: `${id}-note`, tabindex: -1 });
   const hint = h('span', { class: 'hint' });
-  const unit = kUnits[name] ? [' ', h('span', { class: 'unit' }, kUnits[name])] : [];
   let fields; // what the row holds beside its label
-  let label = h('label', { class: 'label', for: id }, called, ...unit);
+  let label = h('label', { class: 'label', for: id }, called, kUnits[name] && ' ', h('span', { class: 'unit' }, kUnits[name]));
   let show;
   if (info.type === 'bool') {
-    const box = h('input', { type: 'checkbox', role: 'switch', id, 'aria-describedby': noteId, onchange: () => send(box.checked) });
+    const box = h('input', { type: 'checkbox', role: 'switch', id, onchange: () => send(box.checked) });
     fields = [box];
     show = (value) => put(box, 'checked', value);
   } else if (info.type === 'enum' && info.values.length <= 3) {
-    const choice = createChoice(id, Object.fromEntries(info.values.map((value) => [value, valueOf(name, value)])), { 'aria-labelledby': id }, noteId, send);
+    const choice = createChoice(id, Object.fromEntries(info.values.map((value) => [value, valueOf(name, value)])), { 'aria-labelledby': id }, send);
     label = h('span', { class: 'label', id }, called);
     fields = [choice];
     show = (value) => choose(choice, value);
   } else if (info.type === 'enum') {
-    const select = h('select', { id, 'aria-describedby': noteId, onchange: () => send(select.value) }, ...info.values.map((value) => new Option(valueOf(name, value), value)));
+    const select = h('select', { id, onchange: () => send(select.value) }, ...info.values.map((value) => new Option(valueOf(name, value), value)));
     fields = [select];
     show = (value) => put(select, 'value', value);
   } else if (info.type === 'numbers') {
-    const parts = Array.from({ length: info.size }, (_, i) => text.parts[name]?.[i] ?? String(i + 1));
+    const parts = Array.from({ length: info.size }, (_, i) => text.parts[name]?.[i] ?? i + 1);
     const sliders = parts.map((part, i) => createSlider({
-      name, id: `${id}-${i}`, label: `${called}: ${part}`, info: { ...info, default: info.default?.[i] }, describedBy: noteId,
+      name, id: `${id}-${i}`, label: `${called}: ${part}`, info: { ...info, default: info.default?.[i] },
       send: (value) => send(shownValue(controls.get(name)).map((one, at) => (at === i ? value : one))),
     }));
     label = h('span', { class: 'label', id }, called);
     fields = sliders.flatMap(({ range, box }, i) => [h('label', { class: 'part', for: `${id}-${i}` }, h('span', { class: 'unseen' }, `${called}: `), parts[i]), range, box]);
     show = (value) => sliders.forEach((one, i) => one.show(value[i]));
   } else {
-    const slider = createSlider({ name, id, label: called, info, describedBy: noteId, send });
+    const slider = createSlider({ name, id, label: called, info, send });
     fields = [slider.range, slider.box];
     show = (value) => {
       slider.show(value);
@@ -160,17 +158,21 @@ function createRow(name, info, controls) {
       send(null);
     },
   }, label, hint, ...fields, reset, note);
+  const inputs = element.querySelectorAll('input, select');
+  for (const field of inputs) field.setAttribute('aria-describedby', note.id);
   return {
     element,
     update(control, problem) {
       show(shownValue(control));
-      for (const field of element.querySelectorAll('input, select')) put(field, 'disabled', Boolean(control.locked));
+      for (const field of inputs) put(field, 'disabled', Boolean(control.locked));
       element.classList.toggle('set', control.set);
-      if (!control.set && document.activeElement === reset) element.querySelector('input:not(:disabled), select:not(:disabled)')?.focus();
       put(reset, 'hidden', !control.set);
       const { error } = control;
-      put(note, 'textContent', error?.allowed ? text.allowed(error.allowed) : sentence(error?.error ?? problem ?? control.locked ?? ''));
+      put(note, 'textContent', error?.allowed ? text.allowed(error.allowed.replace(/^a .*, /, '').replace(/[\d.]+/g, (each) => each / factorOf(name))) : sentence(error?.error ?? problem ?? control.locked ?? ''));
       note.classList.toggle('wrong', Boolean(error ?? problem));
+      // The focus stays here.
+      const focused = document.activeElement;
+      if (element.contains(focused) && focused.matches(':disabled, [hidden], p:empty')) ([...inputs].find((field) => !field.disabled) ?? note).focus();
     },
   };
 }
@@ -234,12 +236,12 @@ export async function createPanel({ aside, controls, view, onClose }) {
     const shape = JSON.stringify(all.controls, (key, value) => (['wanted', 'actual', 'set', 'locked'].includes(key) ? undefined : value));
     if (shape !== built) build(all.controls);
     built = shape;
-    for (const [name, row] of rows) row.update(controls.get(name), all.problems?.[name]);
+    for (const [name, row] of rows) row.update(controls.get(name), all.problems[name]);
     for (const [group, line] of lives) put(line, 'textContent', liveLine(group, all));
-    disable(keep, Object.keys(controls.found()).length === 0);
-    showPresets(Object.keys(all.presets ?? {}));
-    const misfits = Object.keys(all.misfits ?? {}).map((name) => nameOf(name)).join(', ');
-    put(notes, 'textContent', [all.held_back && text.heldBack, all.kept === false && text.notKept, misfits && text.misfits(misfits)].filter(Boolean).join(' '));
+    disable(keep, !Object.keys(controls.found()).length);
+    showPresets(Object.keys(all.presets));
+    const misfits = Object.keys(all.misfits).map((name) => nameOf(name)).join(', ');
+    put(notes, 'textContent', [all.held_back && text.heldBack, !all.kept && text.notKept, misfits && text.misfits(misfits)].filter(Boolean).join(' '));
   }
 
   function build(all) {
@@ -253,7 +255,7 @@ export async function createPanel({ aside, controls, view, onClose }) {
     const isExpert = ([name, { level }]) => level === 'expert' || name === 'ZoomCentre';
     const groups = kGroups.map((group) => {
       const members = Object.entries(all).filter(([name, info]) => info.group === group && name !== 'AfWindows'); // which is set by pointing
-      if (members.length === 0) return null;
+      if (!members.length) return null;
       const expert = members.filter(isExpert);
       const called = text.groups[group];
       lives.set(group, h('p', { class: 'live' }));
@@ -262,13 +264,13 @@ export async function createPanel({ aside, controls, view, onClose }) {
         h('summary', {}, text.more, h('span', { class: 'unseen' }, `: ${called}`)), ...expert.map(row));
       return h('fieldset', { class: 'group', 'data-group': group }, h('legend', {}, called), lives.get(group),
         ...members.filter((one) => !isExpert(one)).map(row),
-        group === 'Focus' && all.AfMode && button(text.focusNow, () => controls.focus(), { class: 'keep' }), expert.length > 0 && more);
+        group === 'Focus' && all.AfMode && button(text.focusNow, () => controls.focus(), { class: 'keep' }), expert.length && more);
     });
     body.replaceChildren(...[
       h('div', { class: 'chips' }, presetBox, Object.keys(kAutomatic).some((name) => all[name]) && keep), buildPoints(all), ...groups, notes, buildPresets(), buildReset(),
     ].filter(Boolean));
     point('view');
-    if (focused && aside.querySelector(`#${CSS.escape(focused)}`)) document.getElementById(focused).focus();
+    if (focused) aside.querySelector(`#${CSS.escape(focused)}`)?.focus();
   }
 
   function buildPresets() {
@@ -310,7 +312,7 @@ export async function createPanel({ aside, controls, view, onClose }) {
 
   function buildPoints({ Zoom, ZoomCentre, AfMode }) {
     const { view: move, zoom, focus } = text.points;
-    points = createChoice('point', { view: move, ...(Zoom && ZoomCentre && { zoom }), ...(AfMode && { focus }) }, { 'aria-label': text.point }, undefined, point);
+    points = createChoice('point', { view: move, ...(Zoom && ZoomCentre && { zoom }), ...(AfMode && { focus }) }, { 'aria-label': text.point }, point);
     return points.children.length > 1 && points;
   }
 

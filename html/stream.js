@@ -152,7 +152,7 @@ async function save() {
 
 function toggleFigures() {
   figures = !figures;
-  byId('figures').setAttribute('aria-pressed', String(figures));
+  byId('figures').setAttribute('aria-pressed', figures);
   caption();
 }
 

@@ -151,6 +151,22 @@ for (const name of Object.keys(kBrowsers)) {
       await page.keyboard.press('ArrowRight');
       await waitWanted('ExposureTimeMode', 'Manual');
       await waitFor('it to be free', () => page.$eval(`${time} input[type=range]`, (e) => !e.disabled));
+      // What is allowed is said in what the field shows.
+      await page.$eval('#control-ExposureTime-number', (e) => { e.value = ''; });
+      await page.type('#control-ExposureTime-number', '100000');
+      await page.keyboard.press('Enter');
+      await waitFor('the reason', () => page.$eval(`${time} .note`, (e) => e.textContent === 'Allowed: 0.1 to 4000'));
+      page.errors = page.errors.filter((error) => !/422/.test(error));
+      await page.$eval('#control-ExposureTime-number', (e) => { e.value = ''; });
+      await page.type('#control-ExposureTime-number', '50');
+      await page.keyboard.press('Enter');
+      await waitWanted('ExposureTime', 50000);
+      // Somebody else locks what has the focus: it stays there, at the reason, and comes back to what is free again.
+      await page.focus(`${time} input[type=range]`);
+      await post('/controls', 'PATCH', { ExposureTimeMode: 'Auto' });
+      await waitFor('the focus at the reason', () => page.$eval(`${time} .note`, (e) => e === document.activeElement && /Auto/.test(e.textContent)));
+      await post('/controls', 'PATCH', { ExposureTimeMode: 'Manual' });
+      await waitFor('the focus at the slider', () => page.$eval(`${time} input[type=range]`, (e) => e === document.activeElement));
       await page.$eval('#control-AwbEnable', (e) => e.focus());
       await page.keyboard.press(' ');
       await waitWanted('AwbEnable', false);
@@ -205,6 +221,11 @@ for (const name of Object.keys(kBrowsers)) {
       await page.type('#preset-name', 'Night');
       await page.keyboard.press('Enter');
       await waitFor('the preset', async () => (await ask()).presets.night?.Brightness === -1);
+      // The server counts bytes, and says so.
+      await page.type('#preset-name', 'ü'.repeat(20));
+      await page.keyboard.press('Enter');
+      await waitFor('the reason', () => page.$eval('#controls [role=status]', (e) => /1 to 32 bytes/.test(e.textContent)));
+      page.errors = page.errors.filter((error) => !/422/.test(error));
       const chip = (words) => page.evaluate((wantedWords) => [...document.querySelectorAll('#controls .chips button')].find((e) => e.textContent === wantedWords)?.click() ?? false, words);
       await page.$eval('#controls .all', (e) => {
         e.open = true;

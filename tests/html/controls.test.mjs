@@ -31,9 +31,14 @@ class Server {
         control('Brightness', { type: 'number', min: -1, max: 1, step: 0.01, default: 0 }),
         control('Contrast', { type: 'number', min: 0, max: 32, default: 1 }),
         control('ExposureTimeMode', { type: 'enum', values: ['Auto', 'Manual'], default: 'Auto' }),
-        control('ExposureTime', { type: 'integer', min: 100, max: 200000, default: 20000, actual: 33333.4 }),
+        control('ExposureTime', { type: 'integer', min: 100, max: 200000, default: 20000, actual: 33333 }),
         control('AnalogueGain', { type: 'number', min: 1, max: 16, default: 1, actual: 2 }),
         control('AwbEnable', { type: 'bool', default: true }),
+        control('ColourTemperature', { type: 'integer', min: 2000, max: 8000 }),
+        control('v4l2.auto_exposure', { type: 'enum', values: ['Aperture Priority Mode', 'Manual Mode'], default: 'Aperture Priority Mode' }),
+        control('v4l2.exposure_time_absolute', { type: 'integer', min: 1, max: 5000, default: 250, actual: 312 }),
+        control('v4l2.focus_automatic_continuous', { type: 'bool', default: true }),
+        control('v4l2.focus_absolute', { type: 'integer', min: 0, max: 250 }),
         control('ColourGains', { type: 'numbers', size: 2, min: 0, max: 32, actual: [1.8, 40] }),
       ]),
     };
@@ -62,6 +67,7 @@ class Server {
       else if (name === 'presets') Object.assign(this.presets, value);
       else if (value === null) delete this.wishes[name];
       else if (path === 'controls') this.wishes[name] = this.round(value);
+      if (path === 'controls' && value !== null) delete this.wishes[{ ColourGains: 'ColourTemperature', ColourTemperature: 'ColourGains' }[name]];
     }
     this.generation += 1;
     return answer(200, this.document());
@@ -254,6 +260,24 @@ describe('Controls', () => {
     assert.deepEqual(server.wishes, { Contrast: 9 });
   });
 
+  test('undo brings back what a value displaced', async () => {
+    server.change({ ColourTemperature: 5000 });
+    await controls.load();
+    for (const red of [1, 1.5, 2]) { // dragged
+      controls.change({ ColourGains: [red, 1] });
+      await page.pass(400);
+    }
+    controls.change({ Brightness: 0.5 });
+    await page.pass(2000);
+    assert.deepEqual(server.wishes, { ColourGains: [2, 1], Brightness: 0.5 });
+    assert.deepEqual(controls.undo(), ['Brightness']);
+    await page.pass(500);
+    controls.undo();
+    await page.pass(500);
+    assert.deepEqual(server.wishes, { ColourTemperature: 5000 });
+    assert.ok(!controls.canUndo);
+  });
+
   test('presets, and reset of all: each can be taken back', async () => {
     controls.change({ Brightness: 0.5 });
     controls.save('night');
@@ -283,8 +307,10 @@ describe('Controls', () => {
   });
 
   test('what auto found, within what can be wished; nothing of what is not automatic', async () => {
-    assert.deepEqual(controls.found(), { ExposureTimeMode: 'Manual', ExposureTime: 33333, AwbEnable: false, ColourGains: [1.8, 32] });
-    server.change({ ExposureTimeMode: 'Manual', AwbEnable: false });
+    assert.deepEqual(controls.found(), {
+      ExposureTimeMode: 'Manual', ExposureTime: 33333, AwbEnable: false, ColourGains: [1.8, 32], 'v4l2.auto_exposure': 'Manual Mode', 'v4l2.exposure_time_absolute': 312,
+    });
+    server.change({ ExposureTimeMode: 'Manual', AwbEnable: false, 'v4l2.auto_exposure': 'Manual Mode' });
     await controls.load();
     assert.deepEqual(controls.found(), {});
   });
