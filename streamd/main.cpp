@@ -12,6 +12,7 @@
 #include "streamd/pipeline/stream_pipeline.h"
 #include "streamd/status/status.h"
 #include "streamd/video/openh264_loader.h"
+#include "streamd/video/v4l2_encoder.h"
 #include "streamd/viewers/access.h"
 #include "streamd/viewers/hub.h"
 #include "streamd/web/http_server.h"
@@ -57,7 +58,10 @@ std::vector<RungEncoders::Factory> videoEncoders(const Settings &settings)
 {
     if (settings.stream.video == VideoSetting::kOff)
         return {};
-    return {createOpenh264Encoder};
+    return {[](const VideoEncoderOptions &options) -> Expected<std::unique_ptr<VideoEncoder>> {
+                return V4l2Encoder::create(options);
+            },
+            createOpenh264Encoder};
 }
 
 Expected<void> serve(const Settings &settings)
