@@ -347,6 +347,8 @@ Expected<void> V4l2Encoder::queueFrame(const Frame &frame)
         if (auto copied = copyFromNowOn(); !copied)
             return copied;
     }
+    if (frames_.mapped(0).size() < layout_.size)
+        return fail(ErrorKind::kIo, "the video encoder's memory is smaller than its frames");
     copyPlanes(frame, frames_.mapped(0).data());
     if (!frames_.queue(0, layout_.size, stamp_))
         return failErrno(ErrorKind::kIo, "the video encoder refuses a frame", errno);

@@ -32,9 +32,10 @@ struct SimulatedM2m {
     std::vector<std::uint32_t> encoded_formats{V4L2_PIX_FMT_H264};
     std::uint32_t height_alignment = 1;
     std::uint32_t encoded_buffer_bytes = 512 << 10;
-    bool repeats_headers = true; // where it is asked to
-    bool tells_of_drops = true;  // by an empty buffer
-    bool loses_buffers = false;  // each drop takes one that never comes back
+    std::uint32_t frame_buffer_lacks = 0; // bytes, of what its format promises
+    bool repeats_headers = true;          // where it is asked to
+    bool tells_of_drops = true;           // by an empty buffer
+    bool loses_buffers = false;           // each drop takes one that never comes back
     std::set<std::uint32_t> refused_controls;
     std::map<int, std::vector<std::uint8_t>> dma_bufs; // by descriptor: what it can import
     // Befalls it; frames are counted from 0.
@@ -278,7 +279,9 @@ private:
         queue.buffers.resize(request.count);
         for (Buffer &buffer : queue.buffers)
             if (request.memory == V4L2_MEMORY_MMAP)
-                buffer.bytes.resize(&queue == &frames_ ? script_.frame_format.plane_fmt[0].sizeimage : encoded_bytes_);
+                buffer.bytes.resize(&queue == &frames_
+                                        ? script_.frame_format.plane_fmt[0].sizeimage - script_.frame_buffer_lacks
+                                        : encoded_bytes_);
         script_.buffers[request.type] = request.count;
         return 0;
     }

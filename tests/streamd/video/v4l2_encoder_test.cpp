@@ -710,6 +710,13 @@ TEST_F(V4l2EncoderTest, NoMemoryIsAnErrorOfTheFirstFrame)
     expectFailed(ErrorKind::kIo);
 }
 
+TEST_F(V4l2EncoderTest, MemoryTooSmallForAFrameIsAnError)
+{
+    device.frame_buffer_lacks = 1;
+    open();
+    expectFailed(ErrorKind::kIo);
+}
+
 // Whichever call fails: an error or a frame less, and everything is given back.
 TEST_F(V4l2EncoderTest, EveryCallMayFail)
 {
