@@ -166,6 +166,8 @@ std::string_view wireFormatName(WireFormat format)
         return "h264";
     case WireFormat::kAnnexB:
         return "stream.h264";
+    case WireFormat::kMp4:
+        return "stream.mp4";
     }
     return "unknown";
 }

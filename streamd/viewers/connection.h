@@ -24,24 +24,27 @@ enum class WireFormat : std::uint8_t {
     kV2,        // WebSocket binary, picam.v2: the header of core/image/frame_header.h, a JPEG or an access unit
     kH264,      // WebSocket binary: the bare access unit
     kAnnexB,    // HTTP: access units, one behind the other
+    kMp4,       // HTTP: fragmented MP4 (mp4_fragments.h)
 };
-constexpr std::size_t kWireFormats = 7;
+constexpr std::size_t kWireFormats = 8;
 
 // Whether its viewers take H.264 alone.
 [[nodiscard]] constexpr bool isVideoOnly(WireFormat format)
 {
-    return format == WireFormat::kH264 || format == WireFormat::kAnnexB;
+    return format == WireFormat::kH264 || format == WireFormat::kAnnexB || format == WireFormat::kMp4;
 }
 // Whether its connection is HTTP, which has no messages and no ping.
 [[nodiscard]] constexpr bool isHttp(WireFormat format)
 {
-    return format == WireFormat::kMultipart || format == WireFormat::kAnnexB;
+    return format == WireFormat::kMultipart || format == WireFormat::kAnnexB || format == WireFormat::kMp4;
 }
+
+struct EncodedFrame; // C++20
 
 // One encoded frame, shared by all viewers that get it. What a wire format adds is made by the transport when the first
 // viewer needs it, then kept in `prepared` for the others.
 struct StreamFrame {
-    std::shared_ptr<const void> owner; // keeps `payload` alive
+    std::shared_ptr<const EncodedFrame> owner; // keeps `payload` alive
     const std::uint8_t *payload = nullptr;
     std::size_t bytes = 0;
     Codec codec = Codec::kJpeg;

@@ -3,6 +3,7 @@
 #include "core/base/origin.h"
 #include "streamd/status/status_json.h"
 #include "streamd/status/status_metrics.h"
+#include "streamd/video/mp4_fragments.h"
 #include "streamd/web/http_request.h"
 #include "streamd/web/listener.h"
 
@@ -130,7 +131,7 @@ public:
     }
 
     void sendFrame(const FramePtr &frame, WireFormat format) override;
-    void sendText(const std::string &) override {} // multipart has no such thing
+    void sendText(const std::string &) override {} // a stream has no such thing
     void ping() override {}
     void close(CloseCode code, std::string_view reason) override;
 
@@ -138,11 +139,13 @@ private:
     void onRequest(const error_code &error);
     void handle(const bhttp::request<bhttp::empty_body> &request);
     void beginStream(std::string_view target);
-    void beginVideo();
+    void beginVideo(WireFormat format, std::string_view type);
     void giveTicket(Tickets &from);
     void readChange();
     void handleControls(const bhttp::request_header<> &request, std::string_view body);
     [[nodiscard]] StatusValues statusValues() const;
+    [[nodiscard]] bool beginFragment(const Mp4Frame &frame);
+    void endLater();
     void refuse(); // who comes by an old worker of nginx's
     void watchForEnd();
     void respond(const ControlsHttp::Answer &answer);
@@ -161,6 +164,8 @@ private:
     std::shared_ptr<void> admission_;
     std::shared_ptr<ViewerEvents> viewer_;
     std::string stream_head_;   // and the first boundary
+    std::optional<Mp4Fragments> fragments_;   // of /stream.mp4
+    std::vector<std::uint8_t> fragment_head_; // … while a frame is written
     bool stream_begun_ = false; // its head is out
     bool ended_ = false;
     std::array<char, 256> rubbish_{}; // what a client sends behind its request
@@ -216,10 +221,13 @@ void HttpServer::State::Session::handle(const bhttp::request<bhttp::empty_body> 
         fields_ = corsHeaders({origin.data(), origin.size()}, server->origins);
         return admitted ? beginStream(target) : refuse();
     }
-    if (path == "/stream.h264") {
+    if (path == "/stream.h264" || path == "/stream.mp4") {
         if (!server->host.offersVideo())
             return respond(bhttp::status::not_found, "there is no H.264 here\n");
-        return admitted ? beginVideo() : refuse();
+        if (!admitted)
+            return refuse();
+        return path == "/stream.mp4" ? beginVideo(WireFormat::kMp4, "video/mp4")
+                                     : beginVideo(WireFormat::kAnnexB, "video/h264");
     }
     if (path == "/healthz")
         return respond(bhttp::status::ok, "ok\n");
@@ -334,19 +342,18 @@ void HttpServer::State::Session::beginStream(std::string_view target)
     watchForEnd();
 }
 
-void HttpServer::State::Session::beginVideo()
+void HttpServer::State::Session::beginVideo(WireFormat format, std::string_view type)
 {
-    constexpr std::string_view kType = "video/h264";
     const auto server = server_.lock();
     keep_alive_ = false;
     if (head_request_)
-        return respond(bhttp::status::ok, "", kType);
+        return respond(bhttp::status::ok, "", type);
     admission_ = server->host.admit();
     if (!admission_)
         return respond(bhttp::status::service_unavailable, "too many viewers\n", kPlainText, 10);
-    stream_head_ = fmt::format(kStreamHead, kType) + "\r\n";
+    stream_head_ = fmt::format(kStreamHead, type) + "\r\n";
     stream_.expires_never();
-    viewer_ = server->host.join(shared_from_this(), WireFormat::kAnnexB, 0.0);
+    viewer_ = server->host.join(shared_from_this(), format, 0.0);
     watchForEnd();
 }
 
@@ -363,21 +370,56 @@ void HttpServer::State::Session::watchForEnd()
     });
 }
 
+// What stands before the frame's mdat, in fragment_head_. False: the stream cannot go on with it.
+bool HttpServer::State::Session::beginFragment(const Mp4Frame &frame)
+{
+    fragment_head_.clear();
+    if (!fragments_) {
+        if (!frame.key || !frame.parameter_sets)
+            return false;
+        fragments_.emplace(frame);
+        fragment_head_ = mp4InitSegment(frame.size, *frame.parameter_sets);
+    } else if (!fragments_->continues(frame)) {
+        return false;
+    }
+    const auto moof = fragments_->moof(frame);
+    fragment_head_.insert(fragment_head_.end(), moof.begin(), moof.end());
+    return true;
+}
+
+// From the loop: no event comes from inside a call.
+void HttpServer::State::Session::endLater()
+{
+    asio::post(stream_.get_executor(), [self = shared_from_this()] {
+        if (!self->ended_)
+            self->end();
+    });
+}
+
 void HttpServer::State::Session::sendFrame(const FramePtr &frame, WireFormat format)
 {
     std::string_view head;
     std::string_view end_of_part;
+    asio::const_buffer payload(frame->payload, frame->bytes);
+    auto &prepared = frame->prepared[static_cast<std::size_t>(format)];
     if (format == WireFormat::kMultipart) {
-        auto &prepared = frame->prepared[static_cast<std::size_t>(format)];
         if (!prepared)
             prepared = partHead(*frame);
         head = *static_cast<const std::string *>(prepared.get());
         end_of_part = kPartEnd;
+    } else if (format == WireFormat::kMp4) {
+        if (!prepared)
+            prepared = std::make_shared<const Expected<Mp4Frame>>(makeMp4Frame(*frame->owner));
+        const auto &mp4 = *static_cast<const Expected<Mp4Frame> *>(prepared.get());
+        // Another size, say: a player begins anew with another request.
+        if (!mp4 || !beginFragment(*mp4))
+            return endLater();
+        head = {reinterpret_cast<const char *>(fragment_head_.data()), fragment_head_.size()};
+        payload = asio::buffer(mp4->mdat);
     }
     const bool first = !std::exchange(stream_begun_, true);
     const std::array<asio::const_buffer, 4> buffers{bytes(first ? std::string_view(stream_head_) : std::string_view()),
-                                                    bytes(head), asio::const_buffer(frame->payload, frame->bytes),
-                                                    bytes(end_of_part)};
+                                                    bytes(head), payload, bytes(end_of_part)};
     asio::async_write(stream_, buffers, [self = shared_from_this(), frame](const error_code &error, std::size_t) {
         if (self->ended_)
             return;

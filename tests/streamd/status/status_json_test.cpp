@@ -44,7 +44,7 @@ TEST(StatusJson, TellsWhatHappened)
     EXPECT_EQ(told["camera"]["starts"], 1);
     EXPECT_EQ(told["frames"], json::parse(R"({"captured":4,"paced":1,"encoded":1,"dropped":3,"sent":1,"skipped":1})"));
     EXPECT_EQ(told["viewers"], json::parse(R"({"base64":0,"jpeg":0,"picam.v1":1,"multipart":1,"picam.v2":0,
-                                               "h264":0,"stream.h264":0,"total":2,"paused":1,"refused":1})"));
+                                               "h264":0,"stream.h264":0,"stream.mp4":0,"total":2,"paused":1,"refused":1})"));
     EXPECT_EQ(told["bytes"]["sent"], 1000);
     EXPECT_EQ(told["encode"]["count"], 1);
     EXPECT_EQ(told["encode"]["p50_ms"], 5.0);
