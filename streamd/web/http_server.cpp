@@ -163,10 +163,10 @@ private:
     HeaderFields fields_; // of the answer to this request, beside the usual ones
     std::shared_ptr<void> admission_;
     std::shared_ptr<ViewerEvents> viewer_;
-    std::string stream_head_;   // and the first boundary
+    std::string stream_head_;                 // and the first boundary
     std::optional<Mp4Fragments> fragments_;   // of /stream.mp4
     std::vector<std::uint8_t> fragment_head_; // … while a frame is written
-    bool stream_begun_ = false; // its head is out
+    bool stream_begun_ = false;               // its head is out
     bool ended_ = false;
     std::array<char, 256> rubbish_{}; // what a client sends behind its request
 };

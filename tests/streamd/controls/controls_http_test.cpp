@@ -94,6 +94,9 @@ TEST_F(ControlsHttpTest, WhoLooksGetsTheDocument)
         EXPECT_EQ(given.etag, served.wanted->etag());
         EXPECT_EQ(json::parse(given.body).at("may_change"), false);
     }
+    EXPECT_EQ(served.camera.refreshed, 2) << "the next one says what the camera has by then";
+    EXPECT_TRUE(served.http->view().camera);
+    EXPECT_EQ(served.camera.refreshed, 2) << "/status asks for nothing";
 }
 
 TEST_F(ControlsHttpTest, TheDocumentTellsWhoMayChange)
