@@ -1,6 +1,7 @@
 #include "streamd/video/mp4_fragments.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string_view>
 #include <utility>
 
@@ -113,7 +114,7 @@ void putSampleEntry(BoxWriter &out, Size size, const ParameterSets &sets)
     });
 }
 
-void putTrack(BoxWriter &out, Size size, const ParameterSets &sets)
+void putTrack(BoxWriter &out, Size size, const ParameterSets &sets, double fps)
 {
     constexpr std::uint32_t kEnabledInMovie = 3;
     constexpr std::uint32_t kSelfContained = 1;
@@ -156,8 +157,13 @@ void putTrack(BoxWriter &out, Size size, const ParameterSets &sets)
                         out.put32(1);
                         putSampleEntry(out, size, sets);
                     });
-                    // No samples but the fragments'.
-                    out.fullBox("stts", 0, 0, [&] { out.zeros(4); });
+                    // No samples but the fragments'. The entry of none is where libavformat has a frame rate from: it
+                    // would wait for twenty frames to guess one.
+                    out.fullBox("stts", 0, 0, [&] {
+                        out.put32(1);                                                            // entry_count
+                        out.put32(0);                                                            // sample_count
+                        out.put32(static_cast<std::uint32_t>(std::lround(kMp4Timescale / fps))); // sample_delta
+                    });
                     out.fullBox("stsc", 0, 0, [&] { out.zeros(4); });
                     out.fullBox("stsz", 0, 0, [&] { out.zeros(8); });
                     out.fullBox("stco", 0, 0, [&] { out.zeros(4); });
@@ -190,7 +196,7 @@ Expected<Mp4Frame> makeMp4Frame(const EncodedFrame &frame)
     return made;
 }
 
-std::vector<std::uint8_t> mp4InitSegment(Size size, const ParameterSets &sets)
+std::vector<std::uint8_t> mp4InitSegment(Size size, const ParameterSets &sets, double fps)
 {
     BoxWriter out;
     out.box("ftyp", [&] {
@@ -210,7 +216,7 @@ std::vector<std::uint8_t> mp4InitSegment(Size size, const ParameterSets &sets)
             out.zeros(24);
             out.put32(kTrackId + 1); // next_track_ID
         });
-        putTrack(out, size, sets);
+        putTrack(out, size, sets, fps);
         out.box("mvex", [&] {
             out.fullBox("trex", 0, 0, [&] {
                 out.put32(kTrackId);

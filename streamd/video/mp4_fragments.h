@@ -33,8 +33,10 @@ struct Mp4Frame {
 [[nodiscard]] Expected<Mp4Frame> makeMp4Frame(const EncodedFrame &frame);
 
 // What a stream begins with: ftyp and moov, one track without edits. Its colours are those that the SPS of a
-// VideoEncoder says, for players that look here alone. REQUIRES: sets of an Mp4Frame: constrained baseline.
-[[nodiscard]] std::vector<std::uint8_t> mp4InitSegment(Size size, const ParameterSets &sets);
+// VideoEncoder says, for players that look here alone; `fps`, frames a second to expect, is a hint of where to begin
+// and binds nobody. REQUIRES: sets of an Mp4Frame, of constrained baseline (avcC says more about other profiles); fps >
+// 0.001.
+[[nodiscard]] std::vector<std::uint8_t> mp4InitSegment(Size size, const ParameterSets &sets, double fps);
 
 // The fragments of one viewer, with its times. The first sample is decoded at 0. How long a frame is to be shown only
 // the next one tells, which has not come yet: a sample lasts as long as it took from the frame before to this one, and

@@ -117,7 +117,7 @@ Bytes streamOf(Encoder &encoder, Size size, const std::vector<std::chrono::micro
         EXPECT_TRUE(frame) << frame.error().message;
         if (!viewer) {
             viewer.emplace(*frame);
-            stream = mp4InitSegment(size, *frame->parameter_sets);
+            stream = mp4InitSegment(size, *frame->parameter_sets, 30);
         }
         EXPECT_TRUE(viewer->continues(*frame));
         for (const Bytes &part : {viewer->moof(*frame), frame->mdat})
@@ -241,13 +241,15 @@ const Bytes kDeltaUnit{0, 0, 0, 1, 0x41, 0x9a, 0x11};
 TEST(Mp4Fragments, TheInitSegment)
 {
     const ParameterSets sets{{0x67, 0x42, 0xc0, 0x1f, 0x8c}, {0x68, 0xce}};
-    const std::vector<Box> boxes = boxesOf(mp4InitSegment({1280, 720}, sets));
+    const std::vector<Box> boxes = boxesOf(mp4InitSegment({1280, 720}, sets, 25));
     ASSERT_THAT(typesOf(boxes), ElementsAre("ftyp", "moov"));
     const Box &moov = boxes[1];
     EXPECT_THAT(typesOf(moov.boxes), ElementsAre("mvhd", "trak", "mvex")) << "one track, no edits";
     EXPECT_EQ(moov.at("mvhd").number(12, 8), std::uint64_t{kMp4Timescale} << 32U) << "timescale, and no duration";
     EXPECT_EQ(moov.at("trak/mdia/mdhd").number(12, 8), std::uint64_t{kMp4Timescale} << 32U);
     EXPECT_EQ(moov.at("trak/tkhd").number(76, 8), std::uint64_t{1280} << 48U | std::uint64_t{720} << 16U);
+    EXPECT_EQ(moov.at("trak/mdia/minf/stbl/stts").content,
+              (Bytes{0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0x9c, 0x40}));
     const Box &avc1 = moov.at("trak/mdia/minf/stbl/stsd/avc1");
     EXPECT_EQ(avc1.number(24, 4), 1280U << 16U | 720U);
     EXPECT_EQ(avc1.at("avcC").content,
@@ -381,6 +383,14 @@ TEST(Mp4Fragments, FfmpegReadsAllFramesWithTheirTimes)
     const Output decoded =
         run("ffmpeg -nostdin -v error -xerror -i", stream, "-fps_mode passthrough -enc_time_base 1:1000000 -f null -");
     EXPECT_EQ(decoded.errors, "");
+}
+
+// A client of a stream that is just beginning has one frame, and does not wait for many more to guess their rate.
+TEST(Mp4Fragments, FfmpegBeginsWithTheFirstFrame)
+{
+    Encoder encoder(kSmall);
+    const Output seen = run("cat", streamOf(encoder, kSmall, {0s, 1s, 2s, 3s}), "| ffprobe -v debug -i pipe:");
+    EXPECT_THAT(seen.errors, ::testing::ContainsRegex("After avformat_find_stream_info.* frames:1\n"));
 }
 
 // An SPS may say nothing of colours: then a player has them from the colr box.
