@@ -1,6 +1,5 @@
 #include "streamd/video/annex_b.h"
 
-#include <algorithm>
 #include <fmt/format.h>
 
 namespace picam {
@@ -10,26 +9,21 @@ namespace {
 constexpr std::size_t kSpsHeaderBytes = 4; // NAL header, profile_idc, constraint flags, level_idc
 constexpr std::size_t kStartCodeBytes = 3; // a fourth, a zero before it, is as a trailing zero of what precedes
 
-// Offset of the next start code from `from` on; the size where there is none.
-std::size_t findStartCode(std::span<const std::uint8_t> bytes, std::size_t from)
+// Offset of the first start code; the size where there is none.
+std::size_t findStartCode(std::span<const std::uint8_t> bytes)
 {
-    while (from + kStartCodeBytes <= bytes.size()) {
+    std::size_t at = 0;
+    while (at + kStartCodeBytes <= bytes.size()) {
         // The last byte of the three first: where it is neither 0 nor 1, none of them can begin a start code.
-        const std::uint8_t last = bytes[from + 2];
+        const std::uint8_t last = bytes[at + 2];
         if (last > 1)
-            from += 3;
-        else if (last == 1 && bytes[from] == 0 && bytes[from + 1] == 0)
-            return from;
+            at += 3;
+        else if (last == 1 && bytes[at] == 0 && bytes[at + 1] == 0)
+            return at;
         else
-            ++from;
+            ++at;
     }
     return bytes.size();
-}
-
-const NalUnit *find(const std::vector<NalUnit> &units, NalType type)
-{
-    const auto found = std::find_if(units.begin(), units.end(), [type](NalUnit unit) { return nalType(unit) == type; });
-    return found == units.end() ? nullptr : &*found;
 }
 
 } // namespace
@@ -39,29 +33,35 @@ NalType nalType(NalUnit unit)
     return static_cast<NalType>(unit.front() & 0x1fU);
 }
 
-std::vector<NalUnit> nalUnits(std::span<const std::uint8_t> access_unit)
+std::optional<NalUnit> takeNalUnit(std::span<const std::uint8_t> &rest)
 {
-    std::vector<NalUnit> units;
-    for (std::size_t start = findStartCode(access_unit, 0); start < access_unit.size();) {
-        const std::size_t begin = start + kStartCodeBytes;
-        start = findStartCode(access_unit, begin);
-        std::size_t end = start;
-        while (end > begin && access_unit[end - 1] == 0)
-            --end; // a NAL unit's last byte is not 0
-        if (end > begin)
-            units.push_back(access_unit.subspan(begin, end - begin));
+    for (;;) {
+        rest = rest.subspan(findStartCode(rest));
+        if (rest.empty())
+            return std::nullopt;
+        rest = rest.subspan(kStartCodeBytes);
+        NalUnit unit = rest.first(findStartCode(rest));
+        rest = rest.subspan(unit.size());
+        while (!unit.empty() && unit.back() == 0)
+            unit = unit.first(unit.size() - 1); // its own last byte is never 0
+        if (!unit.empty())
+            return unit;
     }
-    return units;
 }
 
 std::optional<ParameterSets> parameterSets(std::span<const std::uint8_t> access_unit)
 {
-    const std::vector<NalUnit> units = nalUnits(access_unit);
-    const NalUnit *sps = find(units, NalType::kSequenceParameterSet);
-    const NalUnit *pps = find(units, NalType::kPictureParameterSet);
-    if (sps == nullptr || pps == nullptr || sps->size() < kSpsHeaderBytes)
+    NalUnit sps;
+    NalUnit pps;
+    while (const auto unit = takeNalUnit(access_unit)) {
+        if (nalType(*unit) == NalType::kSequenceParameterSet && sps.empty())
+            sps = *unit;
+        if (nalType(*unit) == NalType::kPictureParameterSet && pps.empty())
+            pps = *unit;
+    }
+    if (sps.size() < kSpsHeaderBytes || pps.empty())
         return std::nullopt;
-    return ParameterSets{{sps->begin(), sps->end()}, {pps->begin(), pps->end()}};
+    return ParameterSets{{sps.begin(), sps.end()}, {pps.begin(), pps.end()}};
 }
 
 std::string codecString(NalUnit sps)
@@ -72,8 +72,8 @@ std::string codecString(NalUnit sps)
 bool appendAvcSample(std::span<const std::uint8_t> access_unit, std::vector<std::uint8_t> &sample)
 {
     bool slice = false;
-    for (const NalUnit unit : nalUnits(access_unit)) {
-        switch (nalType(unit)) {
+    while (const auto unit = takeNalUnit(access_unit)) {
+        switch (nalType(*unit)) {
         case NalType::kSequenceParameterSet:
         case NalType::kPictureParameterSet:
         case NalType::kAccessUnitDelimiter:
@@ -85,8 +85,8 @@ bool appendAvcSample(std::span<const std::uint8_t> access_unit, std::vector<std:
             break;
         }
         for (int shift = 24; shift >= 0; shift -= 8)
-            sample.push_back(static_cast<std::uint8_t>(unit.size() >> static_cast<unsigned>(shift)));
-        sample.insert(sample.end(), unit.begin(), unit.end());
+            sample.push_back(static_cast<std::uint8_t>(unit->size() >> static_cast<unsigned>(shift)));
+        sample.insert(sample.end(), unit->begin(), unit->end());
     }
     return slice;
 }

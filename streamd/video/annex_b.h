@@ -24,8 +24,9 @@ enum class NalType : std::uint8_t {
 };
 [[nodiscard]] NalType nalType(NalUnit unit);
 
-// The NAL units in order; what stands before the first start code is none. For few units: an encoder makes one to four.
-[[nodiscard]] std::vector<NalUnit> nalUnits(std::span<const std::uint8_t> access_unit);
+// Takes the next NAL unit off the front of `rest`, the rest of an access unit; what stands before a start code is none.
+// Nothing: there is no other.
+[[nodiscard]] std::optional<NalUnit> takeNalUnit(std::span<const std::uint8_t> &rest);
 
 // What a decoder must know before the first slice: SPS and PPS, each a NAL unit. Those of two streams differ when a
 // decoder cannot go from the one to the other without being told.

@@ -22,9 +22,10 @@ constexpr std::uint32_t kDependentSample = 0x01010000;
 // Of the first sample. Short: a player that has no more than this has it shown at once, at any rate.
 constexpr std::chrono::microseconds kFirstDuration = 33333us;
 constexpr std::chrono::microseconds kMinDuration = 1us;
-// A longer interval than these, and than twice the one before, is a pause.
+// An interval counts up to here, or up to half as much again as the one before: what is longer is a pause. Less would
+// take the jitter of a few frames a second for pauses.
 constexpr std::chrono::microseconds kMinPause = 250ms;
-constexpr std::chrono::microseconds kMaxPause = 60s;
+constexpr std::chrono::microseconds kMaxPause = 60s; // from here on even if they all are so long
 
 // Appends boxes, one inside the other.
 class BoxWriter {
@@ -178,8 +179,9 @@ void putTrack(BoxWriter &out, Size size, const ParameterSets &sets, double fps)
 Expected<Mp4Frame> makeMp4Frame(const EncodedFrame &frame)
 {
     Mp4Frame made{frame.key, frame.size, frame.captured, std::nullopt, {}};
-    made.mdat.reserve(kBoxHeaderBytes + frame.bytes.size() + kBoxHeaderBytes);
-    BoxWriter out{std::move(made.mdat)};
+    BoxWriter out;
+    // Lengths take a byte more than short start codes, which a few NAL units may have.
+    out.bytes_.reserve(kBoxHeaderBytes + frame.bytes.size() + 16);
     bool slice = false;
     out.box("mdat", [&] { slice = appendAvcSample(frame.bytes, out.bytes_); });
     made.mdat = std::move(out.bytes_);
@@ -243,7 +245,7 @@ std::vector<std::uint8_t> Mp4Fragments::moof(const Mp4Frame &frame)
     std::chrono::microseconds duration = kFirstDuration;
     if (last_captured_) {
         const auto interval = std::chrono::duration_cast<std::chrono::microseconds>(frame.captured - *last_captured_);
-        duration = std::clamp(interval, kMinDuration, std::clamp(2 * last_interval_, kMinPause, kMaxPause));
+        duration = std::clamp(interval, kMinDuration, std::clamp(last_interval_ * 3 / 2, kMinPause, kMaxPause));
         last_interval_ = interval;
     }
     last_captured_ = frame.captured;

@@ -33,20 +33,19 @@ struct Mp4Frame {
 [[nodiscard]] Expected<Mp4Frame> makeMp4Frame(const EncodedFrame &frame);
 
 // What a stream begins with: ftyp and moov, one track without edits. Its colours are those that the SPS of a
-// VideoEncoder says, for players that look here alone; `fps`, frames a second to expect, is a hint of where to begin
-// and binds nobody. REQUIRES: sets of an Mp4Frame, of constrained baseline (avcC says more about other profiles); fps >
-// 0.001.
+// VideoEncoder says, for players that look here alone. `fps`, frames a second to expect, is a hint that binds nobody.
+// REQUIRES: sets of an Mp4Frame, of constrained baseline (avcC says more about other profiles); fps at least 0.001.
 [[nodiscard]] std::vector<std::uint8_t> mp4InitSegment(Size size, const ParameterSets &sets, double fps);
 
-// The fragments of one viewer, with its times. The first sample is decoded at 0. How long a frame is to be shown only
-// the next one tells, which has not come yet: a sample lasts as long as it took from the frame before to this one, and
-// the next begins where it ends. That is each capture's distance from the first, a frame late, and there is never a gap
-// nor an overlap; both were tried, with the captures' own times, and lose pictures or time:
-//   - after a gap of more than twice a sample's duration MSE drops everything up to the next key frame (coded frame
-//     processing, step 6), which is far away here: one late frame of a camera at 30 a second, and the picture stood;
-//   - samples that last long enough for any gap make Firefox show each 0.7 s late.
-// A pause, where frames are missing, is left out of the times: a player stood still meanwhile, and would stay behind by
-// as much.
+// The fragments of one viewer, with its times. How long a frame is to be shown only the next one tells, which has not
+// come yet: a sample lasts as long as it took from the frame before to this one, and the next begins where it ends. So
+// times are those of the captures, a frame late, from 0 on, without gap or overlap. Browsers do not like the captures'
+// own times:
+//   - after a gap of more than twice a sample's duration MSE drops all frames up to the next key frame (coded frame
+//     processing, step 6), which is far away here: with one late frame the picture stands;
+//   - of samples that last long enough for any gap, and overlap, Firefox shows each 0.7 s late.
+// A pause, where frames are missing, is left out of the times: a player has stood still meanwhile, and would stay
+// behind by as much.
 class Mp4Fragments {
 public:
     // The viewer's first frame, a key frame; the viewer gets mp4InitSegment() of it first, then moof() and its mdat.

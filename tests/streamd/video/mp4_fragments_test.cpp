@@ -321,6 +321,9 @@ TEST(Mp4Fragments, TimesAreThoseOfTheCapturesAFrameLate)
 TEST(Mp4Fragments, PausesAreLeftOut)
 {
     EXPECT_THAT(decodeTimes({0ms, 40ms, 5040ms, 5080ms, 5120ms}), ElementsAre(0, 33333, 73333, 323333, 363333));
+    EXPECT_THAT(decodeTimes({0ms, 500ms, 1030ms, 1500ms, 6500ms, 6533ms, 6566ms}),
+                ElementsAre(0, 33333, 283333, 813333, 1283333, 1988333, 2021333))
+        << "two a second, a pause, and thirty a second";
     EXPECT_THAT(decodeTimes({0h, 2h, 4h, 6h}), ElementsAre(0, 33333, 283333, 60283333));
     EXPECT_THAT(decodeTimes({1h, 1h, 0h, 0h}), ElementsAre(0, 33333, 33334, 33335))
         << "clocks that stand still or go back";
