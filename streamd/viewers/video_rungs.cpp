@@ -188,6 +188,8 @@ void VideoRungs::pump(unsigned number)
             ready = ready || may_take;
             if (may_take)
                 member.blocked = Time{};
+            const auto interval = member.viewer->keyInterval();
+            key = key || (may_take && interval > std::chrono::seconds(0) && rung.last_key + interval <= now);
             continue;
         }
         const Time key_at = std::max(rung.last_key + kKeyInterval, member.rejoins);

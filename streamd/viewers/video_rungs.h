@@ -34,7 +34,9 @@ public:
     virtual void sendVideo(const FramePtr &frame) = 0;    // REQUIRES: mayTake()
     [[nodiscard]] virtual bool takesPictures() const = 0; // JPEGs, where H.264 is not to be had
     virtual void setPictures(bool pictures) = 0;          // is sent JPEGs from now on, or no more
-    virtual void endVideo() = 0;                          // there is none for one who takes nothing else
+    // A key frame is wanted at least so often; zero: none but the first.
+    [[nodiscard]] virtual std::chrono::seconds keyInterval() const = 0;
+    virtual void endVideo() = 0; // there is none for one who takes nothing else
 };
 
 struct VideoLimits { // bits a second of the largest rung; 0: by its size

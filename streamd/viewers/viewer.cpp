@@ -128,6 +128,11 @@ void Viewer::setPictures(bool pictures)
         flow_.clear(); // what it knew of the link is from before
 }
 
+std::chrono::seconds Viewer::keyInterval() const
+{
+    return format_ == WireFormat::kMp4 ? kMp4KeyInterval : std::chrono::seconds(0);
+}
+
 void Viewer::endVideo()
 {
     close(CloseCode::kTryAgainLater, "there is no H.264 now");

@@ -47,6 +47,8 @@ public:
     static constexpr double kMessageBudget = 64;
     static constexpr double kMessagesPerSecond = 4;
     static constexpr double kMessagesPerFrame = 4;
+    // Of MP4: those who record it, and who pass it on in pieces (Home Assistant), cut at key frames alone.
+    static constexpr std::chrono::seconds kMp4KeyInterval{4};
 
     // Scheduler, status and owner must outlive it.
     Viewer(std::shared_ptr<ViewerConnection> connection, WireFormat format, double max_fps, const ViewerLimits &limits,
@@ -77,6 +79,7 @@ public:
     void sendVideo(const FramePtr &frame) override;
     [[nodiscard]] bool takesPictures() const override { return takes_jpeg_; }
     void setPictures(bool pictures) override;
+    [[nodiscard]] std::chrono::seconds keyInterval() const override;
     void endVideo() override;
 
     // Connection's side.

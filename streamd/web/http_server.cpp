@@ -378,7 +378,10 @@ bool HttpServer::State::Session::beginFragment(const Mp4Frame &frame)
         if (!frame.key || !frame.parameter_sets)
             return false;
         fragments_.emplace(frame);
-        fragment_head_ = mp4InitSegment(frame.size, *frame.parameter_sets);
+        const auto server = server_.lock();
+        const double fps = server ? server->status.values(std::chrono::steady_clock::now()).camera.fps : 0.0;
+        constexpr double kUsualFps = 30.0;
+        fragment_head_ = mp4InitSegment(frame.size, *frame.parameter_sets, fps > 0.0 ? fps : kUsualFps);
     } else if (!fragments_->continues(frame)) {
         return false;
     }

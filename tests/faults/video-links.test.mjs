@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Site, waitFor } from '../integration/harness.mjs';
-import { makeClip } from './clips.mjs';
+import { makeClip } from '../integration/clips.mjs';
 import { RawViewer } from './raw-viewer.mjs';
 import { seenOver, SlowLink } from './slow-link.mjs';
 

@@ -36,6 +36,7 @@ struct FakeViewer : VideoViewer {
     }
     [[nodiscard]] bool takesPictures() const override { return takes_jpeg; }
     void setPictures(bool is_on) override { pictures = is_on; }
+    [[nodiscard]] std::chrono::seconds keyInterval() const override { return key_interval; }
     void endVideo() override { ended = true; }
 
     // Frames that refer to one that it has not got.
@@ -64,6 +65,7 @@ struct FakeViewer : VideoViewer {
     bool takes_jpeg = true;
     bool pictures = false;
     bool ended = false;
+    std::chrono::seconds key_interval{0};
     std::vector<FramePtr> got;
 };
 
@@ -321,6 +323,22 @@ TEST_F(VideoRungsTest, AKeyFrameOnRequest)
         frames(1);
     }
     EXPECT_EQ(keys[0], 3) << "one a second";
+    EXPECT_EQ(viewer.broken(), 0);
+}
+
+TEST_F(VideoRungsTest, KeyFramesNowAndThenForWhoCutsAtThem)
+{
+    FakeViewer viewer;
+    FakeViewer recorder;
+    recorder.key_interval = 4s;
+    rungs.join(viewer);
+    rungs.join(recorder);
+    frames(30 * 21);
+    EXPECT_NEAR(keys[0], 6, 1);
+    rungs.leave(recorder);
+    const int before = keys[0];
+    frames(30 * 21);
+    EXPECT_EQ(keys[0], before);
     EXPECT_EQ(viewer.broken(), 0);
 }
 
