@@ -49,6 +49,9 @@ change() { code -X PATCH -H 'Content-Type: application/json' -H 'If-Match: *' -d
 code() { curl -gs --noproxy '*' -o /dev/null -w '%{http_code}' "$@" || true; }
 
 before=$(folders)
+"$top/deploy/run" --help >"$work/log" 2>&1 || fail "--help failed"
+grep -q -- '--listen ADDRESS' "$work/log" || fail "--help has not what this command takes"
+grep -q -- '--stream.size' "$work/log" || fail "--help has not what the programs take"
 number=$(port)
 begin
 grep -q "picam is at http://127.0.0.1:$number/ (" "$work/log" || fail "another address than this machine's own"
