@@ -176,6 +176,14 @@ check_state() { # CAMERA
     fi
 }
 
+# What the settings, or people, want of the camera and it does not have or does not allow. Nothing where picam-streamd does not answer.
+check_controls() { # CAMERA
+    local left_out
+    left_out=$(curl -s -m 5 --unix-socket "/run/picam/$1.http.sock" http://localhost/controls 2>/dev/null |
+        sed -n '/^ "misfits": {$/,/^ }/s/^  "\([^"]*\)": .*/\1/p' | paste -sd ' ') || true
+    [ -z "$left_out" ] || note "$1: left out, for the camera has no such control or does not allow the value: $left_out (camera.controls, or picamctl set NAME null)"
+}
+
 check_nginx() {
     local said connections
     if said=$(nginx_refuses); then
@@ -293,7 +301,7 @@ cmd_check() {
     local camera check
     # A check that fails itself keeps no other from being made.
     for camera in $(camera_names); do
-        for check in settings services sockets state camera; do
+        for check in settings services sockets state camera controls; do
             "check_$check" "$camera" || true
         done
     done
