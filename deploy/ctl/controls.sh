@@ -67,7 +67,7 @@ cmd_get() {
         awk -F'\t' -v name="${words[0]}" '$1 == name {print $2; found = 1} END {exit !found}' <<<"$body" ||
             die "$camera has no control ${words[0]}; picamctl get lists them"
     elif [ -z "$body" ]; then
-        echo "$camera has no controls, or it has not been opened yet"
+        echo "the camera of $camera has no controls, or has not been opened yet: a still or the live page opens it"
     else
         awk -F'\t' '{
             line = $1 " " ($2 == "" ? "-" : $2)
