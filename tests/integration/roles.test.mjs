@@ -112,11 +112,12 @@ describe('what reaches the daemon', () => {
     }
   });
 
-  // What picamctl check says; it asks the site, too.
+  // What picamctl check says; it asks the site and the daemons, too.
   const checked = async () => {
     const child = site.picamctlMeanwhile(['check']);
     await child.ended;
     pi.take();
+    garage.take();
     return child.log;
   };
   const addresses = () => [['/', pi, {}], ['/pi/', pi, {}], ['/garage/', garage, {}], ['/', garage, { port: garagePort }]];
