@@ -12,6 +12,7 @@ export class Painter {
   #waiting = null;
   #busy = false;
   #video = new Map(); // frames of H.264 that are not painted yet, by id
+  #decoding = new Map(); // those of them that are not decoded yet: since when, by id
   #id = 0;
   #watch = 0;
 
@@ -50,21 +51,25 @@ export class Painter {
   async #decode(frame) {
     const id = ++this.#id;
     this.#video.set(id, frame);
+    this.#decoding.set(id, performance.now());
     (await this.#screen).decode({ id, key: frame.key, video: frame.video });
     if (!this.#watch) this.#watchDecoder();
   }
 
+  // Decoded and not painted is no failure: a page that nobody sees is not painted.
   #watchDecoder() {
-    const [oldest] = this.#video.keys();
+    const [[oldest, since] = []] = this.#decoding;
+    const left = since + kDeadMs - performance.now();
     this.#watch = oldest && setTimeout(() => {
-      if (this.#video.has(oldest) && !document.hidden) this.#fail();
+      if (this.#decoding.has(oldest) && !document.hidden) this.#fail();
       this.#watchDecoder();
-    }, kDeadMs);
+    }, left > 0 ? left : kDeadMs); // overdue: the page is hidden
   }
 
   #said(id, what) {
     const frame = this.#video.get(id);
     if (!frame) return; // given up
+    this.#decoding.delete(id);
     if (what === 'decoded') return this.#handlers.onDecoded(frame);
     this.#video.delete(id);
     if (what === 'painted') this.#handlers.onPainted(frame);
@@ -74,6 +79,7 @@ export class Painter {
   async #fail() {
     const lost = [...this.#video.values()];
     this.#video.clear();
+    this.#decoding.clear();
     (await this.#screen).reset();
     lost.forEach((frame) => this.#handlers.onSkipped(frame));
     this.#handlers.onVideoFailed();

@@ -351,7 +351,7 @@ describe('in chrome alone', { skip: !kBrowsers.chrome && 'chromium is not instal
   });
 
   test(`${kStreamSeconds} s of stream: the page's memory stays flat`, async (t) => {
-    const page = await program.open(`${site.url}/stream`);
+    const page = await program.open(`${site.url}/stream?rate=240`); // JPEGs; of H.264 in video.test.mjs
     await waitChanges(page, 30);
     const client = await page.createCDPSession();
     const heap = async () => {

@@ -148,4 +148,21 @@ describe('Painter of H.264', () => {
     assert.deepEqual(said, ['skipped 1', 'failed']);
     assert.equal(decoders[0].state, 'closed');
   });
+
+  test('also when it dies while one is looked at', async () => {
+    await show(frame(1, true));
+    await page.pass(1000);
+    decoders[0].gives();
+    refresh.shift()();
+    await show(frame(2));
+    await page.pass(1600);
+    assert.deepEqual(said, ['decoded 1', 'painted 1', 'skipped 2', 'failed']);
+  });
+
+  test('a frame that the display does not show yet is no sign of it', async () => {
+    await show(frame(1, true));
+    decoders[0].gives();
+    await page.pass(5000);
+    assert.deepEqual(said, ['decoded 1']);
+  });
 });
