@@ -139,8 +139,8 @@ export class Connection {
     const message = JSON.parse(data);
     if (message.type === 'hello') {
       this.#acknowledger.offered = message.ack_batch;
+      this.#handlers.onHello(message); // may set a rate: no encoder is opened in vain
       if (this.#socket.protocol === 'picam.v2') this.send({ type: 'take', codecs: ['h264', 'jpeg'] });
-      this.#handlers.onHello(message);
     } else if (message.type === 'state') {
       this.#streaming = message.state === 'streaming';
       if (this.#streaming) this.#acknowledger.fps = message.fps;
