@@ -1,0 +1,118 @@
+// The live page with H.264 behind slow links, and what the browser keeps of many frames.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { makeClip } from '../faults/clips.mjs';
+import { SlowLink } from '../faults/slow-link.mjs';
+import { children, lockIsFree, residentMegabytes, Site, slowness, waitFor } from '../integration/harness.mjs';
+import { kBrowsers, launch, message, waitChanges } from './browser.mjs';
+import { caption, decodesVideo, openLive, seenBy, sizeOf, waitFigures, watchWorker } from './live-page.mjs';
+
+const kFastFps = 120;
+const kWarmFrames = 300; // by then the decoder has all its buffers
+const kFastFrames = 600; // whose memory is watched: each that leaks is half a megabyte
+const kFlatMb = 150;     // of all the browser's processes
+const kMeasuredSeconds = 5;
+const kAgeMs = 1000;
+
+const descendants = (pid) => [pid, ...children(pid).flatMap(descendants)];
+
+async function hide(page, hidden) {
+  await page.evaluate((value) => {
+    Object.defineProperty(document, 'hidden', { configurable: true, get: () => value });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, hidden);
+}
+
+// Of frames that were painted since `begun` (Date.now()).
+function ages(frames, begun) {
+  const painted = frames.filter((frame) => frame.painted >= begun);
+  assert.ok(painted.length > 1, 'frames painted');
+  const sorted = painted.map((frame) => frame.painted - frame.capturedMs).sort((one, other) => one - other);
+  return {
+    fps: (painted.length - 1) / (painted.at(-1).painted - painted[0].painted) * 1000,
+    p50: sorted[sorted.length >> 1],
+    p99: sorted[Math.floor(sorted.length * 0.99)],
+    keys: frames.filter((frame) => frame.key).length,
+  };
+}
+
+for (const name of Object.keys(kBrowsers)) {
+  describe(name, { skip: !kBrowsers[name] && `${name} is not installed` }, () => {
+    let folder;
+    let program;
+    before(async () => {
+      folder = mkdtempSync('/dev/shm/picam-video.');
+      program = await launch(name);
+    });
+    after(async () => {
+      await program?.close();
+      rmSync(folder, { recursive: true });
+    });
+
+    const video = (what, flags, work) => test(what, async (t) => {
+      const own = await Site.start(['--stream.linger', '300ms', ...flags()]);
+      try {
+        if (await decodesVideo(program, own)) await work(t, own);
+        else t.skip(`this ${name} cannot decode H.264`);
+      } finally {
+        await own.stop();
+      }
+    });
+    async function done(page) {
+      assert.equal(await message(page), '');
+      assert.deepEqual(page.errors, []);
+      await page.close();
+    }
+
+    video('behind 1 Mbit/s, 20 ms; then much less, and more again', () => ['--camera.source', 'replay', '--camera.file', makeClip(folder, 'pan'), '--stream.size', '640x480', '--stream.ack_timeout', '60s'], async (t, own) => {
+      const link = await SlowLink.to(own.port, { bitsPerSecond: 1e6, roundTripMs: 20 });
+      try {
+        const page = await openLive(program, `http://127.0.0.1:${link.port}`, { prepare: watchWorker });
+        await waitFigures(page, /H\.264/);
+        await waitChanges(page, 30);
+        const begun = Date.now();
+        await waitFor('the measurement', () => Date.now() - begun > kMeasuredSeconds * 1000);
+        const slower = slowness(begun);
+        const measured = ages(await seenBy(page), begun);
+        t.diagnostic(`${measured.fps.toFixed(1)} fps, ages ${measured.p50.toFixed(0)} / ${measured.p99.toFixed(0)} ms, ${measured.keys} keys; ${await caption(page)}`);
+        assert.ok(measured.p99 < kAgeMs * slower, `p99 ${measured.p99} ms`);
+        link.set({ bitsPerSecond: 10e6, roundTripMs: 20 });
+        await page.reload(); // what was learned of the link is forgotten
+        await page.keyboard.press('i');
+        await waitFigures(page, /H\.264 640x480/);
+        link.set({ bitsPerSecond: 250e3, roundTripMs: 20 });
+        await waitFor('the smaller picture', async () => (await sizeOf(page)) === '320x240', 30000);
+        link.set({ bitsPerSecond: 10e6, roundTripMs: 20 });
+        await waitFigures(page, /H\.264 320x240/);
+        await waitChanges(page, 5);
+        // Room for ten seconds moves it up again.
+        await waitFor('the full picture', async () => /H\.264 640x480/.test(await caption(page)), 40000);
+        assert.equal(await sizeOf(page), '640x480');
+        await waitChanges(page, 5);
+        await done(page);
+      } finally {
+        await link.close();
+      }
+    });
+
+    video(`the browser's memory stays flat over ${kFastFrames} frames; hidden and shown again`, () => ['--stream.fps', String(kFastFps)], async (t, own) => {
+      const page = await openLive(program, own.url, { prepare: watchWorker });
+      const count = () => page.evaluate(() => window.seen.length);
+      const whole = () => descendants(program.browser.process().pid).reduce((sum, pid) => sum + residentMegabytes(pid), 0);
+      await waitFor('the decoder to have all its buffers', async () => (await count()) > kWarmFrames);
+      const before_ = whole();
+      const begun = Date.now();
+      await waitFor(`${kFastFrames} frames`, async () => (await count()) > kWarmFrames + kFastFrames, 60000);
+      const grown = whole() - before_;
+      t.diagnostic(`${before_.toFixed(0)} MB, ${grown.toFixed(0)} more after ${((Date.now() - begun) / 1000).toFixed(0)} s`);
+      assert.ok(grown < kFlatMb, `${grown} MB`);
+      await hide(page, true);
+      await waitFor('the camera to close', () => lockIsFree(own));
+      await hide(page, false);
+      await waitChanges(page, 5);
+      await waitFigures(page, /H\.264/);
+      await done(page);
+    });
+  });
+}
