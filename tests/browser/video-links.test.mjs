@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { makeClip } from '../faults/clips.mjs';
+import { makeClip } from '../integration/clips.mjs';
 import { SlowLink } from '../faults/slow-link.mjs';
 import { children, lockIsFree, residentMegabytes, Site, slowness, waitFor } from '../integration/harness.mjs';
 import { kBrowsers, launch, message, waitChanges } from './browser.mjs';
