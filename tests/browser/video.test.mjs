@@ -13,7 +13,7 @@ const kSilentMs = 2000; // a decoder that fails, or says nothing: a picture agai
 // dB, of H.264 beside JPEG. Firefox 153 knows the matrix of a frame that it decoded and drops its range when a canvas reads
 // it: full range is taken for limited, and contrast is higher by 255/219.
 const kPsnr = { chrome: 35, firefox: 29 };
-const kBeforeFailure = 30; // frames that a broken decoder decodes
+const kBeforeFailure = 15; // frames that a broken decoder decodes
 
 // A scene that stands, of saturated colours; its edges are soft, since JPEGs and H.264 have colours at half the size and
 // are enlarged differently.
@@ -137,7 +137,7 @@ for (const name of Object.keys(kBrowsers)) {
       const second = await open();
       await waitFigures(second, /H\.264/);
       await waitChanges(second, 5);
-      assert.equal((await site.status()).h264.rungs[0].viewers, 2);
+      assert.equal((await site.status()).viewers['picam.v2'], 2);
       await first.close();
       await second.keyboard.press(' ');
       await waitFor('the camera to close', () => lockIsFree(site));
@@ -208,13 +208,13 @@ for (const name of Object.keys(kBrowsers)) {
           }`, async (own) => {
           const begun = Date.now();
           const page = await open(own.url, { prepare: watchWorker });
-          await waitFor('the sentence', async () => /showing JPEGs/.test(await message(page)));
+          await waitFor('the sentence', async () => /showing JPEGs/.test(await message(page)), 40000);
           const frames = await seenBy(page);
           const painted = frames.filter((frame) => frame.painted);
           const gap = Math.max(...painted.slice(1).map((frame, i) => frame.painted - painted[i].painted));
           t.diagnostic(`a picture again after ${gap.toFixed(0)} ms`);
           assert.ok(painted.length > kBeforeFailure, `${painted.length} frames painted: none after the first failure`);
-          assert.equal(frames.filter((frame) => frame.key).length, 2);
+          assert.ok(frames.filter((frame) => frame.key).length >= 2);
           assert.ok(gap <= kSilentMs * slowness(begun), `${gap} ms`);
           await waitFigures(page, /JPEG/);
           await waitChanges(page, 5);
