@@ -250,7 +250,7 @@ void VideoRungs::lag(Member &member, Time now)
     member.lagged = now;
     member.in_chain = false;
     member.blocked = Time{};
-    if (again && member.viewer->bitrate() > 0)
+    if (again && member.viewer->bitrate() > 0 && member.rung + 1 < kVideoRungs && mayTry(member.rung + 1))
         return moveDown(member, now);
     member.rejoin_hold =
         again ? std::min(std::max(2 * member.rejoin_hold, kKeyInterval), kMaxRejoinHold) : std::chrono::seconds(0);
@@ -291,9 +291,10 @@ void VideoRungs::onVideo(const RungEncoders::Result &result)
         for (Member &member : members_) {
             if (member.rung != result.rung || (!member.in_chain && !frame->key))
                 continue;
-            if (!member.viewer->mayTake(now)) {
-                if (member.in_chain)
-                    lag(member, now);
+            if (!member.in_chain && !member.viewer->mayTake(now))
+                continue; // nobody's chain breaks
+            if (!member.viewer->canTake()) {
+                lag(member, now);
             } else if (member.viewer->transferTime(frame->bytes, now) > kMaxTransfer && result.rung + 1 < kVideoRungs &&
                        mayTry(result.rung + 1)) {
                 moveDown(member, now);

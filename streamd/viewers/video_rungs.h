@@ -26,12 +26,15 @@ public:
     using Time = std::chrono::steady_clock::time_point;
 
     virtual ~VideoViewer() = default;
-    [[nodiscard]] virtual bool mayTake(Time now) const = 0; // a frame would go at once
+    [[nodiscard]] virtual bool mayTake(Time now) const = 0; // a frame would go at once, into a free window
+    // Its connection has taken the frame before. A frame that was asked for when it might take one is sent: an
+    // acknowledgement that became overdue meanwhile is no reason to break its chain.
+    [[nodiscard]] virtual bool canTake() const = 0;
     // Bits a second that its link carries; 0: nobody can tell, since it acknowledges nothing.
     [[nodiscard]] virtual std::uint32_t bitrate() const = 0;
     // How long so many bytes would take; zero: nobody can tell.
     [[nodiscard]] virtual std::chrono::steady_clock::duration transferTime(std::size_t bytes, Time now) const = 0;
-    virtual void sendVideo(const FramePtr &frame) = 0;    // REQUIRES: mayTake()
+    virtual void sendVideo(const FramePtr &frame) = 0;    // REQUIRES: canTake()
     [[nodiscard]] virtual bool takesPictures() const = 0; // JPEGs, where H.264 is not to be had
     virtual void setPictures(bool pictures) = 0;          // is sent JPEGs from now on, or no more
     // A key frame is wanted at least so often; zero: none but the first.
@@ -64,7 +67,7 @@ public:
     // A rung's key frames are at least so far apart.
     static constexpr std::chrono::seconds kKeyInterval{1};
     // Who loses the chain again within this time moves down; one who cannot is not waited for, and asks for key frames
-    // ever more seldom.
+    // ever more seldom. To JPEGs only too thin a link leads: they are larger.
     static constexpr std::chrono::seconds kForgiven{10};
     static constexpr std::chrono::seconds kMaxRejoinHold{8};
     // A frame that would take a link longer is not sent: the rung below has a smaller one.

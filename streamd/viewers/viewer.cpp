@@ -102,7 +102,7 @@ bool Viewer::wantsVideo() const
 
 bool Viewer::mayTake(Time now) const
 {
-    return active() && !writing_ && (format_ != WireFormat::kV2 || video_flow_.maySend(now));
+    return canTake() && (format_ != WireFormat::kV2 || video_flow_.maySend(now));
 }
 
 std::uint32_t Viewer::bitrate() const

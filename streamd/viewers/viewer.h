@@ -74,6 +74,7 @@ public:
     // VideoRungs' side.
     using VideoViewer::Time;
     [[nodiscard]] bool mayTake(Time now) const override;
+    [[nodiscard]] bool canTake() const override { return active() && !writing_; }
     [[nodiscard]] std::uint32_t bitrate() const override;
     [[nodiscard]] std::chrono::steady_clock::duration transferTime(std::size_t bytes, Time now) const override;
     void sendVideo(const FramePtr &frame) override;

@@ -23,7 +23,8 @@ struct FakeViewer : VideoViewer {
     FakeViewer &operator=(const FakeViewer &) = delete;
     ~FakeViewer() override { std::erase(everybody, this); }
 
-    [[nodiscard]] bool mayTake(Time) const override { return ready && !writing; }
+    [[nodiscard]] bool mayTake(Time) const override { return ready && window && !writing; }
+    [[nodiscard]] bool canTake() const override { return ready && !writing; }
     [[nodiscard]] std::uint32_t bitrate() const override { return link; }
     [[nodiscard]] std::chrono::steady_clock::duration transferTime(std::size_t bytes, Time) const override
     {
@@ -60,6 +61,7 @@ struct FakeViewer : VideoViewer {
 
     static inline std::vector<FakeViewer *> everybody;
     bool ready = true;
+    bool window = true;
     bool writing = false;
     std::uint32_t link = 1000000;
     bool takes_jpeg = true;
@@ -212,6 +214,44 @@ TEST_F(VideoRungsTest, OneWhoCannotMoveDownHoldsNobodyUp)
     EXPECT_EQ(slow.broken(), 0);
     EXPECT_LE(keys[0], 7) << "ever more seldom";
     EXPECT_EQ(slow.on(1), 0U);
+}
+
+// A stall of the link: acknowledgements are overdue when a frame that was asked for comes.
+TEST_F(VideoRungsTest, AnOverdueAcknowledgementBreaksNoChain)
+{
+    FakeViewer viewer;
+    rungs.join(viewer);
+    frames(10);
+    for (int stall = 0; stall < 5; ++stall) {
+        ASSERT_EQ(video.asked.size(), 1U);
+        viewer.window = false;
+        const std::size_t before = viewer.got.size();
+        frames(5);
+        EXPECT_EQ(viewer.got.size(), before + 1) << "what was asked for, and no more";
+        viewer.window = true;
+        frames(5);
+    }
+    EXPECT_EQ(keys[0], 1);
+    EXPECT_EQ(viewer.on(1), 0U);
+    EXPECT_EQ(viewer.broken(), 0);
+}
+
+// Who lags again and again, on a link that is wide enough, is on the smallest rung, not on JPEGs.
+TEST_F(VideoRungsTest, OnlyTooThinALinkLeadsToJpegs)
+{
+    FakeViewer viewer;
+    FakeViewer other;
+    rungs.join(viewer);
+    rungs.join(other);
+    for (int i = 0; i < 100; ++i) {
+        frames(10);
+        viewer.ready = i % 3 != 0;
+    }
+    viewer.ready = true;
+    frames(300);
+    EXPECT_FALSE(viewer.pictures);
+    EXPECT_EQ(viewer.broken(), 0);
+    EXPECT_EQ(other.broken(), 0);
 }
 
 TEST_F(VideoRungsTest, AThinLinkMovesDownAndBackUpWhenItHasRoom)
