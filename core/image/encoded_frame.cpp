@@ -31,4 +31,13 @@ Exposure exposureOf(const CaptureMetadata &metadata)
     return exposure;
 }
 
+void describeCapture(EncodedFrame &encoded, const Frame &frame)
+{
+    encoded.captured = frame.captured();
+    encoded.captured_wall = wallTimeOf(frame.captured());
+    encoded.exposure = exposureOf(frame.metadata());
+    encoded.controls_generation = frame.metadata().controls_generation;
+    encoded.converged = frame.converged();
+}
+
 } // namespace picam

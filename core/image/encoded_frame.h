@@ -35,6 +35,9 @@ struct EncodedFrame {
     std::vector<std::uint8_t> bytes;       // a whole JPEG, or an access unit
 };
 
+// All that a frame says about its capture, for what an encoder makes of it: times, exposure, controls.
+void describeCapture(EncodedFrame &encoded, const Frame &frame);
+
 using EncodedFramePtr = std::shared_ptr<const EncodedFrame>;
 
 // A picture is an encoded frame that is a JPEG: what the frame store keeps and /pi.jpg answers with.

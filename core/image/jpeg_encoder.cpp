@@ -199,11 +199,7 @@ Expected<Picture> JpegEncoder::encodePicture(const Frame &frame, const EncodeOpt
     if (!size)
         return tl::unexpected<Error>(size.error());
     picture.size = *size;
-    picture.captured = frame.captured();
-    picture.captured_wall = wallTimeOf(frame.captured());
-    picture.exposure = exposureOf(frame.metadata());
-    picture.controls_generation = frame.metadata().controls_generation;
-    picture.converged = frame.converged();
+    describeCapture(picture, frame);
     return picture;
 }
 

@@ -110,11 +110,7 @@ Expected<std::optional<EncodedFrame>> Openh264Encoder::encode(const Frame &frame
     encoded.codec = Codec::kH264;
     encoded.key = info.eFrameType == videoFrameTypeIDR;
     encoded.size = options_.size;
-    encoded.captured = frame.captured();
-    encoded.captured_wall = wallTimeOf(frame.captured());
-    encoded.exposure = exposureOf(frame.metadata());
-    encoded.controls_generation = frame.metadata().controls_generation;
-    encoded.converged = frame.converged();
+    describeCapture(encoded, frame);
     encoded.bytes.reserve(static_cast<std::size_t>(info.iFrameSizeInBytes));
     for (int i = 0; i < info.iLayerNum; ++i) {
         const SLayerBSInfo &layer = info.sLayerInfo[i];

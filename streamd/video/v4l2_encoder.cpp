@@ -323,11 +323,7 @@ Expected<std::optional<EncodedFrame>> V4l2Encoder::encodeOne(const Frame &frame,
     encoded.codec = Codec::kH264;
     encoded.key = outcome->key;
     encoded.size = options_.size;
-    encoded.captured = frame.captured();
-    encoded.captured_wall = wallTimeOf(frame.captured());
-    encoded.exposure = exposureOf(frame.metadata());
-    encoded.controls_generation = frame.metadata().controls_generation;
-    encoded.converged = frame.converged();
+    describeCapture(encoded, frame);
     encoded.bytes = std::move(*outcome->unit);
     return encoded;
 }
