@@ -69,7 +69,7 @@ for (const kind of ['pan', 'light', 'cut']) {
       const file = path.join(folder, 'seen.h264');
       const video = chain.frames.filter((frame) => frame.codec === 'h264');
       writeFileSync(file, Buffer.concat(video.map((frame) => frame.payload)));
-      const { stderr } = spawnSync('ffmpeg', ['-nostdin', '-v', 'warning', '-f', 'h264', '-i', file, '-f', 'null', '-'], { encoding: 'utf8' });
+      const { stderr } = spawnSync('ffmpeg', ['-nostdin', '-v', 'repeat+warning', '-f', 'h264', '-i', file, '-f', 'null', '-'], { encoding: 'utf8' });
       assert.equal(stderr.split('\n').filter((line) => !/Changing video frame properties|deprecated pixel format/.test(line)).join('\n').trim(), '');
       const counted = execFileSync('ffprobe', ['-v', 'error', '-count_frames', '-show_entries', 'stream=nb_read_frames', '-of', 'default=nw=1:nk=1', file], { encoding: 'utf8' });
       assert.equal(Number(counted.trim()), video.length);

@@ -11,7 +11,7 @@ const kFormat = { 'stream.h264': ['-f', 'h264'], 'stream.mp4': [] };
 
 // What ffmpeg says of so many frames of a stream: nothing, when all is well; and what ffprobe sees in it.
 function decode(url, name, { frames = 60, args = [] } = {}) {
-  return spawnSync('ffmpeg', ['-nostdin', '-v', 'warning', ...args, ...kFormat[name], '-i', `${url}/${name}`, '-frames:v', String(frames), '-fps_mode', 'passthrough', '-f', 'null', '-'], { encoding: 'utf8', timeout: 20000 });
+  return spawnSync('ffmpeg', ['-nostdin', '-v', 'repeat+warning', ...args, ...kFormat[name], '-i', `${url}/${name}`, '-frames:v', String(frames), '-fps_mode', 'passthrough', '-f', 'null', '-'], { encoding: 'utf8', timeout: 20000 });
 }
 const probe = (file) => JSON.parse(spawnSync('ffprobe', ['-v', 'error', '-count_frames', '-of', 'json', '-show_entries',
   'stream=codec_name,profile,width,height,color_range,color_space,nb_read_frames', file], { encoding: 'utf8' }).stdout).streams[0];
