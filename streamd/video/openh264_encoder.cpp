@@ -46,7 +46,7 @@ using Handle = std::unique_ptr<ISVCEncoder, Destroy>;
 class Openh264Encoder : public VideoEncoder {
 public:
     Openh264Encoder(Handle encoder, const VideoEncoderOptions &options)
-        : encoder_(std::move(encoder)), options_(options)
+        : encoder_(std::move(encoder)), max_apart_(kMaxApart / options.fps), options_(options)
     {
     }
 
@@ -55,23 +55,29 @@ public:
     [[nodiscard]] std::string_view name() const override { return "openh264"; }
 
 private:
-    void followRate(MonotonicTime captured);
+    using Seconds = std::chrono::duration<double>;
+    // A frame has the bits of so many frames' time at most. With those of a longer pause it would take a thin link as
+    // long, and the next one would come after as long a pause: a stream of five frames a second that never recovers.
+    static constexpr double kMaxApart = 3;
+
+    void followRate(Seconds apart);
 
     const Handle encoder_;
+    const Seconds max_apart_;
     VideoEncoderOptions options_; // its rate is what the library was last told
     double fps_ = options_.fps;   // that frames come at, of late
-    std::optional<MonotonicTime> first_;
-    MonotonicTime last_{};
+    std::optional<MonotonicTime> last_;
+    Seconds time_{}; // as the library is told it
 };
 
 // The library shares out its bits by the rate that it was told, up to some more after a pause: told the real one it
 // does not leave a thin link half empty.
-void Openh264Encoder::followRate(MonotonicTime captured)
+void Openh264Encoder::followRate(Seconds apart)
 {
     constexpr double kMostFps = 60; // it takes no more
     constexpr double kWeight = 1.0 / 8;
     constexpr double kApart = 1.2;
-    const double interval = std::max(std::chrono::duration<double>(captured - last_).count(), 1 / kMostFps);
+    const double interval = std::max(apart.count(), 1 / kMostFps);
     fps_ = 1 / ((1 - kWeight) / fps_ + kWeight * interval);
     if (fps_ < options_.fps * kApart && fps_ > options_.fps / kApart)
         return;
@@ -84,16 +90,17 @@ Expected<std::optional<EncodedFrame>> Openh264Encoder::encode(const Frame &frame
 {
     using std::chrono::duration_cast;
     using std::chrono::milliseconds;
-    if (!first_)
-        first_ = frame.captured();
-    else
-        followRate(frame.captured());
+    if (last_) {
+        const Seconds apart = std::min<Seconds>(frame.captured() - *last_, max_apart_);
+        time_ += apart;
+        followRate(apart);
+    }
     last_ = frame.captured();
     SSourcePicture picture{};
     picture.iColorFormat = videoFormatI420;
     picture.iPicWidth = static_cast<int>(options_.size.width);
     picture.iPicHeight = static_cast<int>(options_.size.height);
-    picture.uiTimeStamp = duration_cast<milliseconds>(frame.captured() - *first_).count();
+    picture.uiTimeStamp = duration_cast<milliseconds>(time_).count();
     for (std::size_t i = 0; i < 3; ++i) {
         picture.pData[i] = const_cast<unsigned char *>(frame.plane(i).data); // it only reads
         picture.iStride[i] = static_cast<int>(frame.plane(i).stride);

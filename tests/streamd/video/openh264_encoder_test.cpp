@@ -94,6 +94,21 @@ TEST(Openh264Encoder, TheBitrateIsOfTimeAndNotOfFrames)
     EXPECT_NEAR(static_cast<double>(bytes) * 8 / 8, 800000, 250000);
 }
 
+// A frame with the bits of a long pause takes a thin link as long, and the next one comes after as long a pause.
+TEST(Openh264Encoder, APauseBuysTheBitsOfThreeFrames)
+{
+    TestClip clip(kVga);
+    const auto h264 = encoder(kVga, 800000);
+    std::size_t bytes = 0;
+    for (std::uint32_t i = 0; i < 30; ++i) {
+        const auto frame = h264->encode(clip.frame(8 * i), false);
+        ASSERT_TRUE(frame && *frame);
+        if (i >= 10)
+            bytes += (*frame)->bytes.size();
+    }
+    EXPECT_NEAR(static_cast<double>(bytes) * 8 / 20, 800000.0 / 10, 25000);
+}
+
 TEST(Openh264Encoder, SizesOfAllKinds)
 {
     for (const Size size :
