@@ -6,8 +6,9 @@ import { guard } from './guard.mjs';
 import { stills } from './stills.mjs';
 import { stream } from './stream.mjs';
 import { times } from './times.mjs';
+import { video } from './video.mjs';
 
-const all = { encode, stills, guard, stream, times };
+const all = { encode, stills, guard, stream, times, video };
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(all);
 for (const name of names) {
   if (!all[name]) {

@@ -1,9 +1,9 @@
 // Many viewers in one process, and the least that any server can do for them.
-//   fanout_bench watch unix:PATH|tcp:PORT TARGET v1|v1-batch|plain VIEWERS SECONDS   viewers of a WebSocket
+//   fanout_bench watch unix:PATH|tcp:PORT TARGET v1|v1-batch|v2|plain VIEWERS SECONDS   viewers of a WebSocket
 //   fanout_bench bare BYTES FPS VIEWERS SECONDS     a loop of bare send() calls to as many such readers
 // Prints one line of JSON. Viewers read as fast as they can; those of picam.v1 acknowledge each frame when its last
-// byte has come, or each third as the page does on a quick link, and say how old it was then. `bare` gives the sender's
-// processor time.
+// byte has come, or each third as the page does on a quick link, and say how old it was then; so do those of picam.v2,
+// who take H.264 and nothing else. `bare` gives the sender's processor time.
 #include <algorithm>
 #include <arpa/inet.h>
 #include <array>
@@ -55,8 +55,8 @@ struct Totals {
 // A client's side of one WebSocket: finds where messages end, keeps the first bytes of each.
 class Viewer {
 public:
-    // `ack_batch`: acknowledges every so many frames; 0: a viewer that is not of picam.v1.
-    Viewer(int fd, unsigned ack_batch) : fd_(fd), ack_batch_(ack_batch) {}
+    // `ack_batch`: acknowledges every so many frames; 0: a viewer of neither protocol.
+    Viewer(int fd, unsigned ack_batch, bool v2 = false) : fd_(fd), ack_batch_(ack_batch), v2_(v2) {}
     [[nodiscard]] int fd() const { return fd_; }
 
     // Reads all there is; false when the server has hung up.
@@ -79,6 +79,8 @@ public:
         if (owed_ > 0 && Clock::now() - owed_since_ > std::chrono::milliseconds(100))
             acknowledge(1);
     }
+
+    void takeH264() { send('\x81', R"({"type":"take","codecs":["h264"]})"); }
 
 private:
     void take(const unsigned char *data, std::size_t bytes, Totals &totals)
@@ -121,8 +123,15 @@ private:
         if (ack_batch_ == 0)
             return;
         const auto now = std::chrono::system_clock::now().time_since_epoch();
-        const auto captured = std::chrono::microseconds(bigEndian(&start_[8], 8));
+        const auto captured = std::chrono::microseconds(bigEndian(&start_[v2_ ? 16 : 8], 8));
         totals.ages_ms.push_back(std::chrono::duration<double, std::milli>(now - captured).count());
+        if (v2_) {
+            // Codec and rung, and the sequence.
+            std::string ack(start_.begin() + 1, start_.begin() + 3);
+            ack.append(start_.begin() + 8, start_.begin() + 16);
+            send('\x82', ack);
+            return;
+        }
         last_ = bigEndian(start_.data(), 8);
         if (++owed_ == 1)
             owed_since_ = Clock::now();
@@ -138,14 +147,21 @@ private:
         if (batch > 1)
             ack += ",\"batch\":" + std::to_string(batch);
         ack += "}";
-        // A mask of zeros leaves the text as it is.
-        ack.insert(0, {'\x81', static_cast<char>(0x80 | ack.size()), '\0', '\0', '\0', '\0'});
-        if (::send(fd_, ack.data(), ack.size(), MSG_NOSIGNAL) < 0 && errno != EAGAIN)
-            die("ack");
+        send('\x81', ack);
+    }
+
+    // A message of up to 125 bytes.
+    void send(char opcode, std::string message)
+    {
+        // A mask of zeros leaves it as it is.
+        message.insert(0, {opcode, static_cast<char>(0x80 | message.size()), '\0', '\0', '\0', '\0'});
+        if (::send(fd_, message.data(), message.size(), MSG_NOSIGNAL) < 0 && errno != EAGAIN)
+            die("send");
     }
 
     int fd_;
     unsigned ack_batch_;
+    bool v2_;
     std::uint64_t last_ = 0; // the newest frame
     unsigned agreed_ = 1;    // what the last acknowledgement said
     unsigned owed_ = 0;      // frames that are not acknowledged, since when
@@ -155,7 +171,7 @@ private:
     std::size_t needed_ = 2;
     std::size_t extended_ = 0;
     std::uint64_t left_ = 0;
-    std::array<unsigned char, 16> start_{};
+    std::array<unsigned char, 24> start_{};
     std::size_t kept_ = 0;
 };
 
@@ -211,15 +227,18 @@ int connectTo(const std::string &where)
     return fd;
 }
 
-int watch(const std::string &where, const std::string &target, unsigned ack_batch, int count, double seconds)
+int watch(const std::string &where, const std::string &target, const std::string &form, int count, double seconds)
 {
+    const bool v2 = form == "v2";
+    const unsigned ack_batch = form == "v1" || v2 ? 1 : form == "v1-batch" ? 3 : 0;
     std::vector<Viewer> viewers;
     for (int i = 0; i < count; ++i) {
         const int fd = connectTo(where);
-        const std::string request = "GET " + target +
-                                    " HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                                    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
-                                    (ack_batch > 0 ? "Sec-WebSocket-Protocol: picam.v1\r\n" : "") + "\r\n";
+        const std::string request =
+            "GET " + target +
+            " HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
+            (ack_batch > 0 ? std::string("Sec-WebSocket-Protocol: picam.") + (v2 ? "v2" : "v1") + "\r\n" : "") + "\r\n";
         if (::send(fd, request.data(), request.size(), MSG_NOSIGNAL) < 0)
             die("handshake");
         std::string answer; // byte by byte: what follows is the viewer's
@@ -233,7 +252,9 @@ int watch(const std::string &where, const std::string &target, unsigned ack_batc
             std::fprintf(stderr, "fanout_bench: %s\n", answer.c_str());
             return 1;
         }
-        viewers.emplace_back(fd, ack_batch);
+        viewers.emplace_back(fd, ack_batch, v2);
+        if (v2)
+            viewers.back().takeH264();
     }
     Totals warm;
     readAll(viewers, Clock::now() + std::chrono::seconds(1), warm);
@@ -318,14 +339,10 @@ int main(int argc, char **argv)
 {
     const std::vector<std::string> words(argv + 1, argv + argc);
     if (words.size() == 6 && words[0] == "watch")
-        return watch(words[1], words[2],
-                     words[3] == "v1"         ? 1
-                     : words[3] == "v1-batch" ? 3
-                                              : 0,
-                     std::stoi(words[4]), std::stod(words[5]));
+        return watch(words[1], words[2], words[3], std::stoi(words[4]), std::stod(words[5]));
     if (words.size() == 5 && words[0] == "bare")
         return bare(std::stoul(words[1]), std::stod(words[2]), std::stoi(words[3]), std::stod(words[4]));
-    std::fprintf(stderr, "fanout_bench watch unix:PATH|tcp:PORT TARGET v1|v1-batch|plain VIEWERS SECONDS\n"
+    std::fprintf(stderr, "fanout_bench watch unix:PATH|tcp:PORT TARGET v1|v1-batch|v2|plain VIEWERS SECONDS\n"
                          "fanout_bench bare BYTES FPS VIEWERS SECONDS\n");
     return 1;
 }

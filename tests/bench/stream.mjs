@@ -16,7 +16,7 @@ const kSeconds = Number(process.env.ROUND_SECONDS ?? 5);
 const kFps = 30;
 
 // Seconds on a processor: of one thread, or of a process with all its threads that live.
-const threadSeconds = (pid, tid) => Number((procFile(pid, `task/${tid}/schedstat`) ?? '0').split(' ')[0]) / 1e9;
+export const threadSeconds = (pid, tid) => Number((procFile(pid, `task/${tid}/schedstat`) ?? '0').split(' ')[0]) / 1e9;
 const processSeconds = (pid) => threads(pid).reduce((sum, tid) => sum + threadSeconds(pid, tid), 0);
 
 async function lines(args, onLine) {
@@ -34,15 +34,15 @@ async function lines(args, onLine) {
   return last;
 }
 
-// Watches, and what `seconds()` rose by meanwhile, for each GB that the viewers got.
-async function watch(where, target, form, viewers, seconds) {
+// Watches; and what `seconds()` rose by meanwhile, for each GB that the viewers got.
+export async function watch(where, target, form, viewers, seconds) {
   let before;
-  let memory;
+  let spent;
   const seen = await lines(['watch', where, target, form, viewers, kSeconds], (line) => {
     if (line.ready) before = seconds();
-    else memory = seconds() - before;
+    else spent = seconds() - before;
   });
-  return { ...seen, perGB: memory / (seen.bytes / 1e9), cpu: memory / kSeconds };
+  return { ...seen, seconds: spent, perGB: spent / (seen.bytes / 1e9), cpu: spent / kSeconds };
 }
 
 async function bare(bytes, viewers) {
