@@ -1,4 +1,6 @@
 // Decodes H.264 and paints each frame as it comes, the canvas taking its size. For a page and for a worker.
+import { frameDrawer } from './full-range.js';
+
 const kCodec = 'avc1.42E01F'; // what everybody's server sends at up to 1280x720
 const kFrameUs = 33333;
 
@@ -27,12 +29,15 @@ export class VideoDrawer {
   #decoder = null;
   #codec = '';
   #waiting = null; // decoded, and not painted yet
+  #drawFrame = (context, frame) => context.drawImage(frame, 0, 0);
 
   // said(id, what): of each frame 'decoded', then 'painted' or 'skipped'; failed(): nothing more comes before a key frame.
   constructor(context, said, failed) {
     this.#context = context;
     this.#said = said;
     this.#failed = failed;
+    // Known before a frame has come from the server, as a rule; one drawn earlier would have a little too much contrast.
+    frameDrawer().then((drawFrame) => { this.#drawFrame = drawFrame; });
   }
 
   decode({ id, key, video }) {
@@ -86,7 +91,7 @@ export class VideoDrawer {
       canvas.width = frame.displayWidth;
       canvas.height = frame.displayHeight;
     }
-    this.#context.drawImage(frame, 0, 0);
+    this.#drawFrame(this.#context, frame);
     this.#said(frame.timestamp, 'painted');
     frame.close();
   }

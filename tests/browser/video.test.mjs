@@ -10,9 +10,7 @@ import { kBrowsers, launch, message, shots, waitChanges } from './browser.mjs';
 import { decodesVideo, openLive, seenBy, sizeOf, waitFigures, watchWorker } from './live-page.mjs';
 
 const kSilentMs = 2000; // a decoder that fails, or says nothing: a picture again by then
-// dB, of H.264 beside JPEG. Firefox 153 knows the matrix of a frame that it decoded and drops its range when a canvas reads
-// it: full range is taken for limited, and contrast is higher by 255/219.
-const kPsnr = { chrome: 35, firefox: 29 };
+const kPsnr = { chrome: 35, firefox: 35 }; // dB, of H.264 beside JPEG
 const kBeforeFailure = 15; // frames that a broken decoder decodes
 
 // A scene that stands, of saturated colours; its edges are soft, since JPEGs and H.264 have colours at half the size and
