@@ -14,6 +14,7 @@ namespace {
 using Bytes = std::span<const std::uint8_t>;
 
 constexpr std::array<std::uint8_t, 4> kStartCode{0, 0, 0, 1};
+constexpr std::size_t kShortStartCodeBytes = kStartCode.size() - 1;
 
 // Slices, whole or in partitions.
 bool isPicture(NalType type)
@@ -34,8 +35,7 @@ Expected<H264Unit> H264Headers::complete(std::vector<std::uint8_t> &unit)
     Bytes rest = unit;
     Bytes picture; // from the first slice's start code on: what follows is not looked at
     NalType type{};
-    bool bare = true; // nothing stands before the picture
-    for (Bytes before = rest; picture.empty(); before = rest) {
+    while (picture.empty()) {
         const auto nal = takeNalUnit(rest);
         if (!nal)
             return H264Unit::kHeaders;
@@ -48,13 +48,12 @@ Expected<H264Unit> H264Headers::complete(std::vector<std::uint8_t> &unit)
         } else if (type == NalType::kPictureParameterSet) {
             pps_.assign(nal->begin(), nal->end());
         } else if (isPicture(type)) {
-            picture = before;
-            break;
+            picture = Bytes(unit).subspan(static_cast<std::size_t>(nal->data() - unit.data()) - kShortStartCodeBytes);
         }
-        bare = false;
     }
     if (type != NalType::kIdrSlice) {
-        if (!bare) { // an SPS there would not say what ours says
+        // An SPS before it would not say what ours says. The first start code has a byte more (B.1.2).
+        if (unit.front() != 0 || picture.size() + 1 != unit.size()) {
             std::vector<std::uint8_t> alone{0};
             alone.insert(alone.end(), picture.begin(), picture.end());
             unit = std::move(alone);

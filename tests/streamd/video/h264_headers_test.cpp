@@ -38,16 +38,13 @@ protected:
         completed = std::move(unit);
         return kind;
     }
-    // From the first slice on, which keeps the start code that it has.
+    // The first slice's start code is a short one.
     void expectKey(const std::vector<Bytes> &slices)
     {
-        const Bytes expected = unitOf({sps, kPps});
-        ASSERT_GT(completed.size(), expected.size());
-        const auto cut = completed.begin() + static_cast<std::ptrdiff_t>(expected.size());
-        EXPECT_EQ(Bytes(completed.begin(), cut), expected);
-        Bytes rest = unitOf(slices);
-        rest.erase(rest.begin(), rest.begin() + (*(cut + 2) == 1 ? 1 : 0));
-        EXPECT_EQ(Bytes(cut, completed.end()), rest);
+        Bytes expected = unitOf({sps, kPps});
+        const Bytes rest = unitOf(slices);
+        expected.insert(expected.end(), rest.begin() + 1, rest.end());
+        EXPECT_EQ(completed, expected);
     }
 
     Bytes completed;
@@ -80,6 +77,23 @@ TEST_F(H264HeadersTest, DeltaFramesStayAsTheyAre)
 TEST_F(H264HeadersTest, NoSpsWithoutColoursGetsOutBeforeADeltaFrame)
 {
     EXPECT_EQ(complete(unitOf({kSps, kPps, kDeltaSlice})), H264Unit::kDelta);
+    EXPECT_EQ(completed, unitOf({kDeltaSlice}));
+}
+
+TEST_F(H264HeadersTest, WhatStandsBeforeTheFirstStartCodeIsLeftOut)
+{
+    const auto behind = [](Bytes unit, const Bytes &nals) {
+        unit.insert(unit.end(), nals.begin(), nals.end());
+        return unit;
+    };
+    ASSERT_EQ(complete(unitOf({kSps, kPps})), H264Unit::kHeaders);
+    for (const Bytes &before : {Bytes{0xab}, Bytes{0, 0}, Bytes{0xab, 0xcd, 0}}) {
+        EXPECT_EQ(complete(behind(before, unitOf({kKeySlice}))), H264Unit::kKey);
+        expectKey({kKeySlice});
+        EXPECT_EQ(complete(behind(before, unitOf({kDeltaSlice}))), H264Unit::kDelta);
+        EXPECT_EQ(completed, unitOf({kDeltaSlice}));
+    }
+    EXPECT_EQ(complete(behind({0, 0, 1}, kDeltaSlice)), H264Unit::kDelta);
     EXPECT_EQ(completed, unitOf({kDeltaSlice}));
 }
 
