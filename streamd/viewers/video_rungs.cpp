@@ -206,7 +206,7 @@ void VideoRungs::pump(unsigned number)
             if (member.blocked == Time{})
                 member.blocked = now;
             const bool again = member.lagged != Time{} && now - member.lagged < kForgiven;
-            const Time patience_ends = member.blocked + (again ? std::chrono::milliseconds(0) : kPatience);
+            const Time patience_ends = member.blocked + (again ? kShortPatience : kPatience);
             if (patience_ends <= now)
                 lag(member, now);
             else

@@ -64,10 +64,13 @@ public:
 
     // So long the others wait for one who cannot take the next frame.
     static constexpr std::chrono::milliseconds kPatience{100};
+    // … and for one who has lost the chain lately. Not zero: a frame is written to one viewer after the other, and
+    // acknowledged so. Less than a frame's interval costs the others nothing.
+    static constexpr std::chrono::milliseconds kShortPatience{20};
     // A rung's key frames are at least so far apart.
     static constexpr std::chrono::seconds kKeyInterval{1};
-    // Who loses the chain again within this time moves down; one who cannot is not waited for, and asks for key frames
-    // ever more seldom. To JPEGs only too thin a link leads: they are larger.
+    // Who loses the chain again within this time moves down; one who cannot asks for key frames ever more seldom. To
+    // JPEGs only too thin a link leads: they are larger.
     static constexpr std::chrono::seconds kForgiven{10};
     static constexpr std::chrono::seconds kMaxRejoinHold{8};
     // A frame that would take a link longer is not sent: the rung below has a smaller one.

@@ -196,6 +196,32 @@ TEST_F(VideoRungsTest, OneWhoStallsIsWaitedForShortlyAndComesBackWithAKeyFrame)
     EXPECT_EQ(stalls.broken(), 0);
 }
 
+// Writes end, and acknowledgements come, one after the other: no reason to lose those who come second, time and again.
+TEST_F(VideoRungsTest, OneWhoHasLostTheChainIsStillWaitedForWhileTheFrameIsWritten)
+{
+    FakeViewer first;
+    FakeViewer second;
+    second.link = 0;
+    rungs.join(first);
+    rungs.join(second);
+    frames(5);
+    second.ready = false;
+    frames(10);
+    second.ready = true;
+    frames(60);
+    const std::size_t before = second.got.size();
+    for (int i = 0; i < 30; ++i) {
+        answer();
+        for (FakeViewer *viewer : {&first, &second}) {
+            viewer->writing = false;
+            rungs.onReady();
+        }
+        time.pass(33ms);
+    }
+    EXPECT_EQ(second.got.size(), before + 30);
+    EXPECT_EQ(second.broken(), 0);
+}
+
 // A client that acknowledges nothing and reads slowly has the others wait once, not for ever.
 TEST_F(VideoRungsTest, OneWhoCannotMoveDownHoldsNobodyUp)
 {
