@@ -53,7 +53,9 @@ export class RawViewer {
       const length = short === 127 ? Number(data.readBigUInt64BE(at + 2)) : short === 126 ? data.readUInt16BE(at + 2) : short;
       this.needed = head + length;
       if (left < this.needed) break;
-      if ((data[at] & 15) === 2) this.frame(data.subarray(at + head, at + head + length));
+      const payload = data.subarray(at + head, at + head + length);
+      if ((data[at] & 15) === 2) this.frame(payload);
+      if ((data[at] & 15) === 8) this.closed = payload.toString('utf8', 2); // the reason
       at += head + length;
     }
     this.rest = [data.subarray(at)];
