@@ -55,6 +55,7 @@ void RungEncoders::release(unsigned rung)
         requests_.at(rung).reset();
     }
     changed_.notify_one();
+    frames_.interrupt(); // where it waits for a frame that the rung had asked for: none may come
 }
 
 void RungEncoders::Rung::release()

@@ -221,6 +221,27 @@ TEST_F(RungEncodersTest, ABadFrameIsSaidAndTheNextOneTaken)
     EXPECT_TRUE(last().frame && *last().frame);
 }
 
+TEST_F(RungEncodersTest, FreesWhatIsReleasedWhileNoFrameComes)
+{
+    start();
+    std::size_t asked = 0;
+    for (int round = 0; round < 50; ++round) { // the thread waits for a frame by then, or does not
+        frames->setDemand(0.0);
+        encoders->request(0, {false, 100000});
+        encoders->request(1, {false, 50000});
+        ASSERT_TRUE(await(asked += 2));
+        encoders->request(0, {false, 100000});
+        frames->setDemand(std::nullopt);
+        for (int i = 0; i < round; ++i)
+            std::this_thread::yield();
+        encoders->release(0);
+        const auto deadline = std::chrono::steady_clock::now() + kDeadline;
+        while (hardware.alive > 1 && std::chrono::steady_clock::now() < deadline)
+            std::this_thread::yield();
+        ASSERT_EQ(hardware.alive, 1) << "the other rung's";
+    }
+}
+
 TEST_F(RungEncodersTest, EndsWhileNoFrameComes)
 {
     start();
