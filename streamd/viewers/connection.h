@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace picam {
 
@@ -45,17 +46,17 @@ struct EncodedFrame; // C++20
 // viewer needs it, then kept in `prepared` for the others.
 struct StreamFrame {
     std::shared_ptr<const EncodedFrame> owner; // keeps `payload` alive
+    std::vector<std::uint8_t> lead;            // stands before the payload, of a frame that is one viewer's alone
     const std::uint8_t *payload = nullptr;
-    std::size_t bytes = 0;
+    std::size_t bytes = 0; // of the payload
     Codec codec = Codec::kJpeg;
     bool key = true;
     std::uint8_t rung = 0;                 // of H.264
     std::uint64_t sequence = 0;            // of H.264: of this rung, by one with each frame
     std::array<std::uint8_t, 40> header{}; // picam.v2's
     std::chrono::steady_clock::time_point captured;
-    std::chrono::microseconds captured_wall{0}; // since the epoch
-    std::array<std::shared_ptr<const void>, kWireFormats>
-        prepared; // by WireFormat; only its transport knows what it is
+    std::chrono::microseconds captured_wall{0};                     // since the epoch
+    std::array<std::shared_ptr<const void>, kWireFormats> prepared; // by WireFormat; only who makes it knows what it is
 };
 using FramePtr = std::shared_ptr<StreamFrame>;
 

@@ -62,7 +62,7 @@ private:
     void onResumed(Viewer &viewer) override;
     void onViewerClosed(Viewer &viewer) override;
     void onVideoWanted(Viewer &viewer) override;
-    void onVideoReady() override { rungs_.onReady(); }
+    void onVideoReady(Viewer &viewer) override { rungs_.onReady(viewer); }
     void onKeyWanted(Viewer &viewer) override { rungs_.onKeyWanted(viewer); }
     void showCurrent(Viewer &viewer);
     bool updateDemand(); // true: the camera was off, is being opened, and all viewers know

@@ -113,6 +113,8 @@ std::size_t VideoRungs::membersOf(unsigned rung) const
 void VideoRungs::place(Member &member, unsigned rung, Time now)
 {
     const unsigned before = std::exchange(member.rung, rung);
+    if (before < kVideoRungs)
+        rungs_.at(before).waits_for = nullptr; // it may be gone
     member.in_chain = false;
     member.blocked = Time{};
     member.roomy = now;
@@ -130,9 +132,16 @@ void VideoRungs::place(Member &member, unsigned rung, Time now)
     member.viewer->setPictures(rung == kVideoRungs);
 }
 
-void VideoRungs::onReady()
+void VideoRungs::onReady(const VideoViewer &viewer)
 {
-    pumpAll();
+    const Member *member = find(viewer);
+    if (member == nullptr || member->rung == kVideoRungs)
+        return;
+    // Each acknowledgement of each frame comes here. They come in the order in which the frame was sent, mostly: while
+    // the last of those who are waited for has none, there is no need to look at all of them.
+    const VideoViewer *last = rungs_.at(member->rung).waits_for;
+    if (last == nullptr || last == &viewer || last->mayTake(scheduler_.now()))
+        pump(member->rung);
 }
 
 void VideoRungs::onKeyWanted(const VideoViewer &viewer)
@@ -176,6 +185,7 @@ void VideoRungs::pump(unsigned number)
     Rung &rung = rungs_.at(number);
     if (rung.asked || rung.failed)
         return;
+    rung.waits_for = nullptr;
     const Time now = scheduler_.now();
     bool ready = false;
     bool key = false;
@@ -212,11 +222,13 @@ void VideoRungs::pump(unsigned number)
             else
                 look_again = std::min(look_again, patience_ends);
         }
-        // Somebody is waited for still, or only key frames that are not due: later.
-        const bool waiting = std::any_of(members_.begin(), members_.end(), [number](const Member &member) {
+        // Somebody is waited for still: later.
+        const auto waiting = std::find_if(members_.rbegin(), members_.rend(), [number](const Member &member) {
             return member.rung == number && member.in_chain && member.blocked != Time{};
         });
-        if (!waiting) {
+        if (waiting != members_.rend()) {
+            rung.waits_for = waiting->viewer;
+        } else {
             rung.asked = true;
             rung.encoding = true;
             rung.timer->cancel();

@@ -99,7 +99,7 @@ public:
     void leave(const VideoViewer &viewer);
     [[nodiscard]] bool has(const VideoViewer &viewer) const;
     // It may take a frame again, perhaps.
-    void onReady();
+    void onReady(const VideoViewer &viewer);
     // It cannot decode what it was sent.
     void onKeyWanted(const VideoViewer &viewer);
     void onVideo(const RungEncoders::Result &result);
@@ -126,8 +126,9 @@ private:
         bool encoding = false; // has had a frame since it was last released
         std::uint64_t sequence = 0;
         Time last_key{};
-        std::unique_ptr<Timer> timer;  // looks again
-        std::unique_ptr<Timer> linger; // frees the encoder
+        const VideoViewer *waits_for = nullptr; // the last of its members that cannot take the next frame
+        std::unique_ptr<Timer> timer;           // looks again
+        std::unique_ptr<Timer> linger;          // frees the encoder
     };
 
     void pump(unsigned rung);

@@ -29,6 +29,8 @@ Viewer::Viewer(std::shared_ptr<ViewerConnection> connection, WireFormat format, 
       takes_jpeg_(!isVideoOnly(format) && format != WireFormat::kV2), pictures_(takes_jpeg_), pacer_(max_fps),
       max_fps_(max_fps), budget_at_(scheduler.now()), last_heard_(budget_at_)
 {
+    if (format_ == WireFormat::kMp4)
+        fragments_.emplace(StreamFragments::AtOtherSize::kEnd);
     status_.viewerJoined(format_);
 }
 
@@ -42,6 +44,7 @@ void Viewer::sendState(const CameraStatus &camera)
 {
     if (closing_ || camera.state == CameraState::kIdle)
         return;
+    camera_fps_ = camera.fps;
     if (versionOf(format_))
         connection_->sendText(protocol::state(camera));
     // HTTP has a word for it as long as its answer has not begun.
@@ -117,7 +120,13 @@ std::chrono::steady_clock::duration Viewer::transferTime(std::size_t bytes, Time
 
 void Viewer::sendVideo(const FramePtr &frame)
 {
-    write(frame);
+    if (!fragments_)
+        return write(frame);
+    // A player of HTTP begins anew with another request.
+    const auto fragment = fragments_->make(frame, camera_fps_);
+    if (!fragment)
+        return endConnection(CloseCode::kTryAgainLater, fragment.error().message);
+    write(*fragment);
 }
 
 void Viewer::setPictures(bool pictures)
@@ -130,7 +139,9 @@ void Viewer::setPictures(bool pictures)
 
 std::chrono::seconds Viewer::keyInterval() const
 {
-    return format_ == WireFormat::kMp4 ? kMp4KeyInterval : std::chrono::seconds(0);
+    if (!fragments_)
+        return std::chrono::seconds(0);
+    return format_ == WireFormat::kMp4 ? kMp4KeyInterval : kPageKeyInterval;
 }
 
 void Viewer::endVideo()
@@ -146,7 +157,7 @@ void Viewer::onFrameWritten()
     status_.sent(frame->bytes, scheduler_.now() - frame->captured);
     sendPending();
     if (takes_h264_)
-        owner_.onVideoReady();
+        owner_.onVideoReady(*this);
 }
 
 void Viewer::onText(std::string_view message)
@@ -188,7 +199,7 @@ void Viewer::onBinary(std::string_view message)
         (void)flow_.onAcknowledged(done.picture, now);
     sendPending();
     if (takes_h264_)
-        owner_.onVideoReady();
+        owner_.onVideoReady(*this);
 }
 
 void Viewer::onPing()
@@ -240,7 +251,20 @@ void Viewer::handle(const protocol::Take &take)
 {
     takes_h264_ = take.h264;
     takes_jpeg_ = take.jpeg;
+    if (take.mp4 != fragments_.has_value()) {
+        fragments_.reset();
+        if (take.mp4)
+            fragments_.emplace(StreamFragments::AtOtherSize::kBeginAnew);
+        owner_.onKeyWanted(*this);
+    }
     chooseCodec();
+}
+
+void Viewer::handle(const protocol::Key &)
+{
+    if (fragments_)
+        fragments_->restart();
+    owner_.onKeyWanted(*this);
 }
 
 // Pictures or H.264, by what it takes and at which rate.
@@ -309,13 +333,19 @@ void Viewer::checkTimeouts()
     }
 }
 
+// Its owner hears of it when the connection has ended.
+void Viewer::endConnection(CloseCode code, std::string_view reason)
+{
+    closing_ = true;
+    pending_.reset();
+    connection_->close(code, reason);
+}
+
 void Viewer::close(CloseCode code, std::string_view reason)
 {
     if (closing_)
         return;
-    closing_ = true;
-    pending_.reset();
-    connection_->close(code, reason);
+    endConnection(code, reason);
     owner_.onVideoWanted(*this);
     owner_.onDemandChanged();
 }

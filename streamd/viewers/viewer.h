@@ -10,11 +10,13 @@
 #include "streamd/viewers/connection.h"
 #include "streamd/viewers/flow_control.h"
 #include "streamd/viewers/sent_frames.h"
+#include "streamd/viewers/stream_fragments.h"
 #include "streamd/viewers/video_flow_control.h"
 #include "streamd/viewers/video_rungs.h"
 #include "streamd/viewers/viewer_protocol.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace picam {
@@ -29,7 +31,7 @@ public:
     virtual void onResumed(Viewer &viewer) = 0;      // takes frames again
     virtual void onViewerClosed(Viewer &viewer) = 0; // the last call; the hub lets go of it
     virtual void onVideoWanted(Viewer &viewer) = 0;  // wantsVideo() has changed
-    virtual void onVideoReady() = 0;                 // it may take a frame of H.264 again, perhaps
+    virtual void onVideoReady(Viewer &viewer) = 0;   // it may take a frame of H.264 again, perhaps
     virtual void onKeyWanted(Viewer &viewer) = 0;
 };
 
@@ -49,6 +51,8 @@ public:
     static constexpr double kMessagesPerFrame = 4;
     // Of MP4: those who record it, and who pass it on in pieces (Home Assistant), cut at key frames alone.
     static constexpr std::chrono::seconds kMp4KeyInterval{4};
+    // … of MP4 that is acknowledged: a page drops what lies before a key frame, or its memory grows.
+    static constexpr std::chrono::seconds kPageKeyInterval{60};
 
     // Scheduler, status and owner must outlive it.
     Viewer(std::shared_ptr<ViewerConnection> connection, WireFormat format, double max_fps, const ViewerLimits &limits,
@@ -104,7 +108,8 @@ private:
     void handle(const protocol::Resume &) { setPaused(false); }
     void handle(const protocol::Ping &ping);
     void handle(const protocol::Take &take);
-    void handle(const protocol::Key &) { owner_.onKeyWanted(*this); }
+    void handle(const protocol::Key &);
+    void endConnection(CloseCode code, std::string_view reason);
 
     const WireFormat format_;
     const ViewerLimits limits_;
@@ -123,7 +128,9 @@ private:
     SentFrames sent_;
     bool takes_h264_;
     bool takes_jpeg_;
-    bool pictures_; // is sent pictures now
+    bool pictures_;                            // is sent pictures now
+    std::optional<StreamFragments> fragments_; // of H.264, where it is sent MP4
+    double camera_fps_ = 0.0;
     FramePacer pacer_;
     double max_fps_;
     bool paused_ = false;

@@ -56,6 +56,10 @@ tl::expected<ViewerMessage, Refusal> parseTake(const json &message)
     take.jpeg = std::find(codecs->begin(), codecs->end(), "jpeg") != codecs->end();
     if (!take.h264 && !take.jpeg)
         return refuse("codecs are h264 and jpeg");
+    const auto container = message.find("container");
+    take.mp4 = container != message.end() && *container == "mp4";
+    if (container != message.end() && !take.mp4)
+        return refuse("the container is mp4");
     return take;
 }
 

@@ -27,9 +27,10 @@
 // one before it of the same rung, whose sequence is less by one; a key frame begins a chain, also where the size
 // changes. Its text messages are those of picam.v1 but for ack, and
 //   {"type":"hello",…,"codecs":["h264","jpeg"]}   what the server can give; without ack_batch
-//   {"type":"take","codecs":["h264","jpeg"]}      from the viewer: what it can show. Frames begin with it; it may be
-//   said
-//                                                 again. Who sets a rate is sent JPEGs alone
+//   {"type":"take","codecs":["h264","jpeg"]}      from the viewer: what it can show. Frames begin with it
+//       It may be said again. Who sets a rate is sent JPEGs alone. With "container":"mp4" a frame of H.264 is a
+//       fragment of MP4, moof and mdat; before the first one, and before each that answers a key or has another size,
+//       an init segment stands in the same message
 //   {"type":"key"}                                from the viewer: the chain is broken, begin another
 // An acknowledgement is a binary message of 10 bytes: codec, rung and sequence (big-endian) of a frame as its header
 // has them: this one and all that were sent before it have arrived.
@@ -66,6 +67,7 @@ struct Ping {
 struct Take { // picam.v2, as the next two
     bool h264 = false;
     bool jpeg = false;
+    bool mp4 = false; // H.264 as fragments of it
 };
 struct Key {};
 using ViewerMessage = std::variant<Ack, Rate, Pause, Resume, Ping, Take, Key>;

@@ -3,7 +3,6 @@
 #include "core/base/origin.h"
 #include "streamd/status/status_json.h"
 #include "streamd/status/status_metrics.h"
-#include "streamd/video/mp4_fragments.h"
 #include "streamd/web/http_request.h"
 #include "streamd/web/listener.h"
 
@@ -144,8 +143,6 @@ private:
     void readChange();
     void handleControls(const bhttp::request_header<> &request, std::string_view body);
     [[nodiscard]] StatusValues statusValues() const;
-    [[nodiscard]] bool beginFragment(const Mp4Frame &frame);
-    void endLater();
     void refuse(); // who comes by an old worker of nginx's
     void watchForEnd();
     void respond(const ControlsHttp::Answer &answer);
@@ -163,10 +160,8 @@ private:
     HeaderFields fields_; // of the answer to this request, beside the usual ones
     std::shared_ptr<void> admission_;
     std::shared_ptr<ViewerEvents> viewer_;
-    std::string stream_head_;                 // and the first boundary
-    std::optional<Mp4Fragments> fragments_;   // of /stream.mp4
-    std::vector<std::uint8_t> fragment_head_; // … while a frame is written
-    bool stream_begun_ = false;               // its head is out
+    std::string stream_head_;   // and the first boundary
+    bool stream_begun_ = false; // its head is out
     bool ended_ = false;
     std::array<char, 256> rubbish_{}; // what a client sends behind its request
 };
@@ -370,55 +365,17 @@ void HttpServer::State::Session::watchForEnd()
     });
 }
 
-// What stands before the frame's mdat, in fragment_head_. False: the stream cannot go on with it.
-bool HttpServer::State::Session::beginFragment(const Mp4Frame &frame)
-{
-    fragment_head_.clear();
-    if (!fragments_) {
-        if (!frame.key || !frame.parameter_sets)
-            return false;
-        fragments_.emplace(frame);
-        const auto server = server_.lock();
-        const double fps = server ? server->status.values(std::chrono::steady_clock::now()).camera.fps : 0.0;
-        constexpr double kUsualFps = 30.0;
-        fragment_head_ = mp4InitSegment(frame.size, *frame.parameter_sets, fps > 0.0 ? fps : kUsualFps);
-    } else if (!fragments_->continues(frame)) {
-        return false;
-    }
-    const auto moof = fragments_->moof(frame);
-    fragment_head_.insert(fragment_head_.end(), moof.begin(), moof.end());
-    return true;
-}
-
-// From the loop: no event comes from inside a call.
-void HttpServer::State::Session::endLater()
-{
-    asio::post(stream_.get_executor(), [self = shared_from_this()] {
-        if (!self->ended_)
-            self->end();
-    });
-}
-
 void HttpServer::State::Session::sendFrame(const FramePtr &frame, WireFormat format)
 {
-    std::string_view head;
+    std::string_view head(reinterpret_cast<const char *>(frame->lead.data()), frame->lead.size());
     std::string_view end_of_part;
-    asio::const_buffer payload(frame->payload, frame->bytes);
-    auto &prepared = frame->prepared[static_cast<std::size_t>(format)];
+    const asio::const_buffer payload(frame->payload, frame->bytes);
     if (format == WireFormat::kMultipart) {
+        auto &prepared = frame->prepared[static_cast<std::size_t>(format)];
         if (!prepared)
             prepared = partHead(*frame);
         head = *static_cast<const std::string *>(prepared.get());
         end_of_part = kPartEnd;
-    } else if (format == WireFormat::kMp4) {
-        if (!prepared)
-            prepared = std::make_shared<const Expected<Mp4Frame>>(makeMp4Frame(*frame->owner));
-        const auto &mp4 = *static_cast<const Expected<Mp4Frame> *>(prepared.get());
-        // Another size, say: a player begins anew with another request.
-        if (!mp4 || !beginFragment(*mp4))
-            return endLater();
-        head = {reinterpret_cast<const char *>(fragment_head_.data()), fragment_head_.size()};
-        payload = asio::buffer(mp4->mdat);
     }
     const bool first = !std::exchange(stream_begun_, true);
     const std::array<asio::const_buffer, 4> buffers{bytes(first ? std::string_view(stream_head_) : std::string_view()),

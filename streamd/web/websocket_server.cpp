@@ -49,7 +49,7 @@ void appendBigEndian(std::string &to, std::uint64_t value)
 
 // A WebSocket message with a frame, whoever gets it.
 struct WireMessage {
-    std::string head; // of the WebSocket message, and the subprotocol's
+    std::string head; // of the WebSocket message, the subprotocol's, and the frame's lead
     std::string text; // where the payload is not the JPEG itself
 };
 
@@ -66,6 +66,7 @@ std::shared_ptr<const WireMessage> prepare(const StreamFrame &frame, WireFormat 
     }
     if (format == WireFormat::kV2)
         prefix.assign(frame.header.begin(), frame.header.end());
+    prefix.append(frame.lead.begin(), frame.lead.end());
     const std::uint64_t size = prefix.size() + (message->text.empty() ? frame.bytes : message->text.size());
     const ws::frame::basic_header basic(op, size, true, false);
     const ws::frame::extended_header extended(size);

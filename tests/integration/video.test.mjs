@@ -70,6 +70,32 @@ describe('H.264', () => {
     for (const { data } of viewer.frames) assert.deepEqual([...data.subarray(0, 4)], [0, 0, 0, 1]);
   });
 
+  test('fragments of MP4 over picam.v2, which begin where the viewer asks for a key frame', async () => {
+    const viewer = new Viewer(site, { protocols: ['picam.v2'] });
+    await new Promise((resolve) => { viewer.socket.on('open', resolve); });
+    viewer.socket.on('message', (data, binary) => { if (binary) viewer.socket.send(Buffer.concat([data.subarray(1, 3), data.subarray(8, 16)])); });
+    viewer.socket.send(JSON.stringify({ type: 'take', codecs: ['h264', 'jpeg'], container: 'mp4' }));
+    const fragments = () => viewer.frames.filter(({ binary, data }) => binary && data[1] === 2).map(({ data }) => data);
+    const begins = () => fragments().filter((data) => data.toString('latin1', 44, 48) === 'ftyp').length;
+    await waitFor('frames', () => fragments().length >= 30);
+    assert.equal(begins(), 1);
+    viewer.socket.send(JSON.stringify({ type: 'key' }));
+    const asked = fragments().length;
+    await waitFor('another beginning', () => begins() === 2 && fragments().length >= asked + 30);
+    viewer.socket.close();
+    await viewer.closed;
+    const all = fragments();
+    for (const data of all) assert.equal(data.readUInt32BE(4), data.length - 40, 'the length that the header says');
+    const second = all.findLastIndex((data) => data.toString('latin1', 44, 48) === 'ftyp');
+    for (const [i, part] of [all.slice(0, second), all.slice(second)].entries()) {
+      const file = path.join(folder, `part-${i}.mp4`);
+      writeFileSync(file, Buffer.concat(part.map((data) => data.subarray(40))));
+      const { stderr } = spawnSync('ffmpeg', ['-nostdin', '-v', 'repeat+warning', '-i', file, '-fps_mode', 'passthrough', '-f', 'null', '-'], { encoding: 'utf8' });
+      assert.equal(stderr.trim(), '');
+      assert.equal(Number(probe(file).nb_read_frames), part.length);
+    }
+  });
+
   test('encoded only while somebody takes it, and once for all who do', async () => {
     const { h264: before_ } = await status(site);
     const jpeg = new Viewer(site, { target: '/stream?format=jpeg' });

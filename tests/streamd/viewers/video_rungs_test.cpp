@@ -23,7 +23,11 @@ struct FakeViewer : VideoViewer {
     FakeViewer &operator=(const FakeViewer &) = delete;
     ~FakeViewer() override { std::erase(everybody, this); }
 
-    [[nodiscard]] bool mayTake(Time) const override { return ready && window && !writing; }
+    [[nodiscard]] bool mayTake(Time) const override
+    {
+        ++looks;
+        return ready && window && !writing;
+    }
     [[nodiscard]] bool canTake() const override { return ready && !writing; }
     [[nodiscard]] std::uint32_t bitrate() const override { return link; }
     [[nodiscard]] std::chrono::steady_clock::duration transferTime(std::size_t bytes, Time) const override
@@ -60,6 +64,7 @@ struct FakeViewer : VideoViewer {
     }
 
     static inline std::vector<FakeViewer *> everybody;
+    static inline std::size_t looks = 0; // at all of them
     bool ready = true;
     bool window = true;
     bool writing = false;
@@ -95,14 +100,20 @@ protected:
             answer(bytes);
             written();
             time.pass(33ms);
-            rungs.onReady();
+            ready();
         }
     }
     void written()
     {
         for (FakeViewer *viewer : FakeViewer::everybody)
             viewer->writing = false;
-        rungs.onReady();
+        ready();
+    }
+    // As each viewer says it of itself.
+    void ready()
+    {
+        for (const FakeViewer *viewer : FakeViewer::everybody)
+            rungs.onReady(*viewer);
     }
 
     FakeScheduler time;
@@ -124,7 +135,7 @@ TEST_F(VideoRungsTest, OneFrameAtATimeAndOnlyWhenItCanGo)
     ASSERT_EQ(video.asked.size(), 1U);
     EXPECT_TRUE(video.asked[0].key);
     EXPECT_EQ(video.asked[0].bitrate, 1000000U);
-    rungs.onReady();
+    ready();
     EXPECT_EQ(video.asked.size(), 1U) << "one is on its way";
     answer();
     ASSERT_EQ(viewer.got.size(), 1U);
@@ -138,7 +149,7 @@ TEST_F(VideoRungsTest, OneFrameAtATimeAndOnlyWhenItCanGo)
     EXPECT_TRUE(video.asked.empty());
     viewer.ready = true;
     time.pass(1s);
-    rungs.onReady();
+    ready();
     ASSERT_EQ(video.asked.size(), 1U);
     EXPECT_TRUE(video.asked[0].key);
     answer();
@@ -214,12 +225,35 @@ TEST_F(VideoRungsTest, OneWhoHasLostTheChainIsStillWaitedForWhileTheFrameIsWritt
         answer();
         for (FakeViewer *viewer : {&first, &second}) {
             viewer->writing = false;
-            rungs.onReady();
+            rungs.onReady(*viewer);
         }
         time.pass(33ms);
     }
     EXPECT_EQ(second.got.size(), before + 30);
     EXPECT_EQ(second.broken(), 0);
+}
+
+TEST_F(VideoRungsTest, EachAcknowledgementOfManyLooksAtAFewViewers)
+{
+    constexpr std::size_t kMany = 200;
+    std::vector<FakeViewer> viewers(kMany);
+    for (FakeViewer &viewer : viewers)
+        rungs.join(viewer);
+    answer();
+    written();
+    FakeViewer::looks = 0;
+    constexpr std::size_t kFrames = 10;
+    for (std::size_t i = 0; i < kFrames; ++i) {
+        answer();
+        for (FakeViewer &viewer : viewers) {
+            viewer.writing = false;
+            rungs.onReady(viewer);
+        }
+        time.pass(33ms);
+    }
+    for (const FakeViewer &viewer : viewers)
+        EXPECT_EQ(viewer.got.size(), kFrames + 1);
+    EXPECT_LE(FakeViewer::looks, 10 * kFrames * kMany);
 }
 
 // A client that acknowledges nothing and reads slowly has the others wait once, not for ever.

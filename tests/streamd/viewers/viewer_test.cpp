@@ -1,5 +1,6 @@
 #include "streamd/viewers/viewer.h"
 
+#include "streamd/viewers/stream_frame.h"
 #include "tests/streamd/fakes.h"
 
 #include <gmock/gmock.h>
@@ -20,7 +21,7 @@ public:
     void onResumed(Viewer &) override { ++resumed; }
     void onViewerClosed(Viewer &) override { ++closed; }
     void onVideoWanted(Viewer &viewer) override { video_wanted = viewer.wantsVideo(); }
-    void onVideoReady() override { ++video_ready; }
+    void onVideoReady(Viewer &) override { ++video_ready; }
     void onKeyWanted(Viewer &) override { ++keys_wanted; }
 
     int demand_changes = 0;
@@ -406,6 +407,51 @@ TEST_F(V2ViewerTest, OneThatAcknowledgesNothingIsClosed)
     time.pass(11s);
     viewer->checkTimeouts();
     EXPECT_EQ(closeCode(), CloseCode::kPolicyViolation);
+}
+
+TEST_F(V2ViewerTest, MediaSourcesGetFragmentsAndTheInitSegmentWhereTheyBegin)
+{
+    const auto unit = [this](bool key) {
+        auto encoded = std::make_shared<EncodedFrame>();
+        encoded->codec = Codec::kH264;
+        encoded->key = key;
+        encoded->size = {640, 480};
+        encoded->bytes = {0, 0, 1, 0x67, 0x42, 0xc0, 0x1e, 0x95, 0, 0, 1, 0x68, 0xce, 0, 0, 1, 0x65, 0x88};
+        viewer->sendVideo(makeStreamFrame(encoded, 0, ++sequence));
+        viewer->onFrameWritten();
+        return std::string(connection->sent.back()->lead.begin(), connection->sent.back()->lead.end());
+    };
+    make(WireFormat::kV2);
+    viewer->onText(R"({"type":"take","codecs":["h264","jpeg"],"container":"mp4"})");
+    EXPECT_EQ(viewer->keyInterval(), Viewer::kPageKeyInterval);
+    EXPECT_NE(unit(true).find("ftyp"), std::string::npos);
+    EXPECT_EQ(unit(true).find("ftyp"), std::string::npos);
+    viewer->onText(R"({"type":"key"})");
+    EXPECT_NE(unit(true).find("ftyp"), std::string::npos);
+    const int keys = owner.keys_wanted;
+    take(R"("h264")");
+    EXPECT_EQ(owner.keys_wanted, keys + 1) << "access units begin with a key frame, too";
+    EXPECT_EQ(unit(true), "");
+    EXPECT_THAT(connection->closes, IsEmpty());
+    viewer->onText(R"({"type":"take","codecs":["h264"],"container":"webm"})");
+    EXPECT_EQ(closeCode(), CloseCode::kPolicyViolation);
+}
+
+TEST_F(ViewerTest, AnMp4OverHttpEndsAtAnotherSize)
+{
+    make(WireFormat::kMp4);
+    for (const Size size : {Size{640, 480}, Size{320, 240}}) {
+        auto encoded = std::make_shared<EncodedFrame>();
+        encoded->codec = Codec::kH264;
+        encoded->size = size;
+        encoded->bytes = {0, 0, 1, 0x67, 0x42, 0xc0, 0x1e, 0x95, 0, 0, 1, 0x68, 0xce, 0, 0, 1, 0x65, 0x88};
+        viewer->sendVideo(makeStreamFrame(encoded, 0, ++sequence));
+        viewer->onFrameWritten();
+    }
+    EXPECT_EQ(connection->frames.size(), 1U);
+    EXPECT_EQ(closeCode(), CloseCode::kTryAgainLater);
+    EXPECT_FALSE(viewer->canTake());
+    EXPECT_EQ(owner.closed, 0) << "from the loop, when the connection has ended";
 }
 
 TEST_F(V2ViewerTest, AV1ViewerKnowsNothingOfIt)
