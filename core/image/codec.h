@@ -1,4 +1,5 @@
-// Codec names how an encoded frame is coded. The numbers stand on the wire (frame_header.h). Plain C++17.
+// Codec names how an encoded frame is coded. The numbers stand on the wire (frame_header.h), where 0 is a message
+// without a frame. Plain C++17.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +7,7 @@
 namespace picam {
 
 enum class Codec : std::uint8_t {
+    kNone = 0, // no frame: the sender's state, as JSON
     kJpeg = 1, // baseline JFIF, each frame by itself
     kH264 = 2, // an access unit in Annex B format
 };

@@ -91,7 +91,7 @@ Expected<FrameHeader> parseFrameHeader(std::span<const std::uint8_t> bytes)
 
     if (version != kFrameHeaderVersion)
         return corrupt("format version {}, not {}", version, kFrameHeaderVersion);
-    if (codec != static_cast<std::uint8_t>(Codec::kJpeg) && codec != static_cast<std::uint8_t>(Codec::kH264))
+    if (codec > static_cast<std::uint8_t>(Codec::kH264))
         return corrupt("unknown codec {}", codec);
     if ((flags & ~(kKeyFlag | kConvergedFlag)) != 0)
         return corrupt("unknown flags {:#04x}", flags);
@@ -100,8 +100,11 @@ Expected<FrameHeader> parseFrameHeader(std::span<const std::uint8_t> bytes)
     header.converged = (flags & kConvergedFlag) != 0;
     if (header.codec == Codec::kJpeg && !header.key)
         return corrupt("flags without the key frame's for a JPEG");
-    if (header.payload_bytes == 0 || header.payload_bytes > kMaxPayloadBytes)
-        return corrupt("payload bytes {}, not 1 to {}", header.payload_bytes, kMaxPayloadBytes);
+    const std::uint32_t most = header.codec == Codec::kNone ? kMaxStateBytes : kMaxPayloadBytes;
+    if (header.payload_bytes == 0 || header.payload_bytes > most)
+        return corrupt("payload bytes {}, not 1 to {}", header.payload_bytes, most);
+    if (header.codec == Codec::kNone)
+        return header;
     if (header.sequence == 0)
         return corrupt("sequence 0");
     if (header.width == 0 || header.height == 0)

@@ -6,18 +6,22 @@
 //
 //   offset  bytes  field
 //        0      1  format version: 1. A reader refuses any other
-//        1      1  codec: 1 JPEG, 2 H.264 (Annex B, an access unit)
+//        1      1  codec: 1 JPEG, 2 H.264 (Annex B, an access unit); 0 no frame: the payload is the sender's state
 //        2      1  rung: which of the sizes that the sender offers at the same time; 0 is the largest
 //        3      1  flags: bit 0 key frame, decodable by itself (a JPEG always is); bit 1 exposure and white balance had
 //                  converged; the others are 0, and a reader refuses them
 //        4      4  payload bytes, 1 to kMaxPayloadBytes
 //        8      8  sequence of the frame at its source, not 0
-//       16      8  wall time of its capture, µs since the epoch
+//       16      8  wall time of its capture by the sender's clock, µs since the epoch; 0: not known
 //       24      2  width in pixels, not 0
 //       26      2  height in pixels, not 0
 //       28      4  exposure time in µs; 0: unknown
 //       32      4  sensitivity as ISO speed; 0: unknown
 //       36      4  generation of the controls: rises each time a control is changed
+//
+// A state is the text of picam.v2's message (viewer_protocol.h), {"state":"unavailable","reason":"the cable is out"},
+// in at most kMaxStateBytes: the feed and the relay send it so, picam.v2 as a message of its own. Its wall time is that
+// of the sending; the other fields of its header are 0, and not looked at.
 #pragma once
 
 #include "core/base/error.h"
@@ -51,6 +55,7 @@ constexpr std::uint8_t kFrameHeaderVersion = 1;
 constexpr std::size_t kFrameHeaderBytes = 40;
 // As much as a slot of the frame store holds.
 constexpr std::uint32_t kMaxPayloadBytes = 32U << 20U;
+constexpr std::uint32_t kMaxStateBytes = 4096;
 
 // REQUIRES: `header` is one that parseFrameHeader() accepts.
 [[nodiscard]] std::array<std::uint8_t, kFrameHeaderBytes> serializeFrameHeader(const FrameHeader &header);

@@ -98,7 +98,6 @@ TEST(FrameHeader, RefusesEachFieldsBadValuesByName)
     EXPECT_THAT(refusal(with({{0, 0}})), HasSubstr("format version"));
     for (int version = 2; version < 256; ++version)
         EXPECT_THAT(refusal(with({{0, version}})), HasSubstr("format version")) << version;
-    EXPECT_THAT(refusal(with({{1, 0}})), HasSubstr("codec"));
     for (int codec = 3; codec < 256; ++codec)
         EXPECT_THAT(refusal(with({{1, codec}})), HasSubstr("codec")) << codec;
     for (int flags = 4; flags < 256; ++flags)
@@ -115,6 +114,23 @@ TEST(FrameHeader, RefusesEachFieldsBadValuesByName)
     EXPECT_THAT(refusal(no_sequence), HasSubstr("sequence 0"));
     EXPECT_THAT(refusal(with({{24, 0}, {25, 0}})), HasSubstr("width 0"));
     EXPECT_THAT(refusal(with({{26, 0}, {27, 0}})), HasSubstr("height 0"));
+}
+
+TEST(FrameHeader, AStateIsAShortPayloadWithoutAFrame)
+{
+    FrameHeader state;
+    state.codec = Codec::kNone;
+    state.key = false;
+    state.payload_bytes = kMaxStateBytes;
+    state.captured_wall_us = 1;
+    Bytes bytes = serializeFrameHeader(state);
+    const auto parsed = parseFrameHeader(bytes);
+    ASSERT_TRUE(parsed) << parsed.error().message;
+    EXPECT_EQ(*parsed, state);
+    ++bytes[7];
+    EXPECT_THAT(refusal(bytes), HasSubstr("payload bytes 4097, not 1 to 4096"));
+    bytes[6] = bytes[7] = 0;
+    EXPECT_THAT(refusal(bytes), HasSubstr("payload bytes 0"));
 }
 
 } // namespace
