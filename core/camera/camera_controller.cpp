@@ -23,6 +23,9 @@ using Word = CameraRequests::Word;
 // as long: asked all the time, it could otherwise take the camera back each time before that one looks (tests/model:
 // NO_WAY).
 constexpr std::chrono::milliseconds kMakeWayTime{250};
+// A source that follows demand gives so many frames in the time that would be a stall, whoever takes them: or its
+// silence would tell nothing.
+constexpr double kSignsOfLife = 2.0;
 
 } // namespace
 
@@ -31,7 +34,7 @@ CameraController::CameraController(Options options, SourceFactory make_source, c
     : options_(std::move(options)), make_source_(std::move(make_source)), requests_(requests), observer_(observer),
       give_up_(std::move(give_up)),
       on_stuck_([this](const std::string &what) { give_up_("the camera's driver does not come back: " + what); }),
-      bus_([this] { onDemandChanged(); }),
+      bus_([this] { onDemandChanged(); }, [this] { onDemandedRateChanged(); }),
       lifecycle_(options_.policy, options_.stall_timeout, static_cast<std::uint32_t>(::getpid())),
       trial_(options_.trial_path)
 {
@@ -75,10 +78,38 @@ void CameraController::onDemandChanged()
 {
     {
         const MutexLock lock(mutex_); // the thread is in its wait, or has not looked yet
+        if (stopping_ || !bus_.demand().any)
+            opening_.request_stop();
     }
     changed_.notify_all();
     // It may sleep on the word for the camera lock.
     requests_.signal(Word::kEvent);
+}
+
+void CameraController::onDemandedRateChanged()
+{
+    {
+        const MutexLock lock(mutex_);
+        if (!follows_demand_)
+            return;
+    }
+    changed_.notify_all();
+}
+
+double CameraController::demandedRate() const
+{
+    const double least = kSignsOfLife / std::chrono::duration<double>(options_.stall_timeout).count();
+    return std::min(max_rate_, std::max(least, bus_.demandedRate()));
+}
+
+// What the source has not been told yet.
+std::optional<double> CameraController::takeNewRate()
+{
+    if (!follows_demand_)
+        return std::exchange(new_rate_, std::nullopt);
+    max_rate_ = std::exchange(new_rate_, std::nullopt).value_or(max_rate_);
+    const double rate = demandedRate();
+    return std::exchange(asked_rate_, rate) != rate ? std::optional(rate) : std::nullopt;
 }
 
 void CameraController::setFrameRate(double fps)
@@ -138,13 +169,14 @@ CameraLifecycle::Step CameraController::nextStep()
             lock.lock();
             continue;
         }
-        if (source_ != nullptr && new_rate_) {
+        if (source_ != nullptr) {
             Source &source = *source_; // ours: only this thread closes it
-            const double rate = *std::exchange(new_rate_, std::nullopt);
-            lock.unlock();
-            source.setFrameRate(rate);
-            lock.lock();
-            continue;
+            if (const auto rate = takeNewRate()) {
+                lock.unlock();
+                source.setFrameRate(*rate);
+                lock.lock();
+                continue;
+            }
         }
         if (source_ != nullptr && std::exchange(controls_changed_, false)) {
             lock.unlock();
@@ -257,6 +289,10 @@ void CameraController::open()
         in_force_ = {};
         wanted_exposure_ = longest_exposure_ = std::chrono::microseconds(0);
         wanted_rate_ = 0.0;
+        follows_demand_ = false;
+        opening_ = std::stop_source();
+        if (stopping_ || !bus_.demand().any)
+            opening_.request_stop();
     }
     held_back_ = 0;
     frame_generation_ = 0;
@@ -289,10 +325,13 @@ void CameraController::open()
     log::info("camera {} opened by {}, {}{}", info.name, options_.name,
               info.remaining.apply(info.format.size).toString(),
               info.fps > 0 ? fmt::format(" at {:.1f} fps", info.fps) : std::string());
-    lifecycle_.opened(info.name, info.fps, steady_clock::now());
+    const double max_rate = options_.request.fps;
+    lifecycle_.opened(info.name, info.follows_demand ? max_rate : info.fps, steady_clock::now());
     {
         const MutexLock lock(mutex_);
         source_ = session_->source.get();
+        follows_demand_ = info.follows_demand;
+        max_rate_ = asked_rate_ = max_rate;
         watching_ = true;
     }
     observer_.onCameraOpened(info);
@@ -312,6 +351,10 @@ Expected<void> CameraController::openSource()
     SourceRequest request = options_.request;
     request.frames_held = bus_.buffersHeld();
     request.controls = session_->controls = tryControls(loadControls());
+    {
+        const MutexLock lock(mutex_);
+        request.interrupted = opening_.get_token();
+    }
     auto info = session_->source->start(request, *this);
     if (!info)
         return tl::unexpected<Error>(std::move(info.error()));
@@ -327,6 +370,7 @@ void CameraController::close()
     {
         const MutexLock lock(mutex_);
         source_ = nullptr;
+        follows_demand_ = false;
         watching_ = false;
     }
     requests_.signal(Word::kStillRequest); // wakes the watcher, which then sees watching_

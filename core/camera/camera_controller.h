@@ -21,6 +21,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 
@@ -90,7 +91,8 @@ public:
 
     [[nodiscard]] FrameBus &bus() { return bus_; }
 
-    // Any thread; as Source::setFrameRate(). Does nothing while the camera is closed.
+    // Any thread; as Source::setFrameRate(). Does nothing while the camera is closed. A source that follows demand is
+    // asked for what the bus's subscribers take, up to this.
     void setFrameRate(double fps) PICAM_EXCLUDES(mutex_);
     // The camera's frames are of no use, whichever come: treated as its failure. Any thread.
     void reportFailure(Error error) PICAM_EXCLUDES(mutex_);
@@ -156,6 +158,9 @@ private:
     void expectExposure(const ControlsRequest &controls);
     void report();
     void onDemandChanged() PICAM_EXCLUDES(mutex_);
+    void onDemandedRateChanged() PICAM_EXCLUDES(mutex_);
+    [[nodiscard]] std::optional<double> takeNewRate() PICAM_REQUIRES(mutex_);
+    [[nodiscard]] double demandedRate() const PICAM_REQUIRES(mutex_);
     [[nodiscard]] CameraLifecycle::Step nextStep() PICAM_EXCLUDES(mutex_);
     [[nodiscard]] CameraLifecycle::Inputs inputs() const PICAM_REQUIRES(mutex_);
     [[nodiscard]] CameraLifecycle::Inputs lockedInputs() const PICAM_EXCLUDES(mutex_);
@@ -205,8 +210,13 @@ private:
 
     mutable Mutex mutex_;
     std::condition_variable changed_;
-    Source *source_ PICAM_GUARDED_BY(mutex_) = nullptr;       // while it is open
-    std::optional<double> new_rate_ PICAM_GUARDED_BY(mutex_); // asked for, not yet passed on
+    Source *source_ PICAM_GUARDED_BY(mutex_) = nullptr;                   // while it is open
+    std::stop_source opening_ PICAM_GUARDED_BY(mutex_){std::nostopstate}; // of the present or last opening
+    std::optional<double> new_rate_ PICAM_GUARDED_BY(mutex_);             // asked for, not yet passed on
+    // Of a source that follows demand: the most that is asked of it, and what it was asked for last.
+    bool follows_demand_ PICAM_GUARDED_BY(mutex_) = false;
+    double max_rate_ PICAM_GUARDED_BY(mutex_) = 0.0;
+    double asked_rate_ PICAM_GUARDED_BY(mutex_) = 0.0;
     bool stopping_ PICAM_GUARDED_BY(mutex_) = false;
     bool camera_added_ PICAM_GUARDED_BY(mutex_) = false;     // since the last try
     bool controls_changed_ PICAM_GUARDED_BY(mutex_) = false; // not yet passed on

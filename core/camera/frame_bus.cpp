@@ -1,6 +1,7 @@
 #include "core/camera/frame_bus.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace picam {
@@ -14,18 +15,17 @@ FrameBus::Subscription::~Subscription()
 void FrameBus::Subscription::setDemand(std::optional<double> fps)
 {
     SharedFrame dropped; // recycled outside the lock
-    bool changed = false;
+    std::optional<double> before;
     {
         const MutexLock lock(mutex_);
-        changed = demand_.has_value() != fps.has_value();
-        demand_ = fps;
+        before = std::exchange(demand_, fps);
         if (fps.value_or(kKeepOpen) >= 0)
             pacer_.setRate(*fps);
         else
             dropped = std::exchange(newest_, nullptr);
     }
-    if (changed)
-        bus_.demandChanged(fps.has_value());
+    if (before != fps)
+        bus_.demandChanged(before.has_value(), fps.has_value());
 }
 
 Expected<FrameBus::Taken> FrameBus::Subscription::take(MonotonicTime deadline)
@@ -81,6 +81,14 @@ void FrameBus::Subscription::clear()
     dropped.swap(newest_);
 }
 
+double FrameBus::Subscription::demandedRate() const
+{
+    const MutexLock lock(mutex_);
+    if (!demand_ || *demand_ < 0)
+        return 0.0;
+    return *demand_ > 0 ? *demand_ : std::numeric_limits<double>::infinity();
+}
+
 std::unique_ptr<FrameBus::Subscription> FrameBus::subscribe(unsigned frames_in_use)
 {
     auto subscription = std::make_unique<Subscription>(*this, frames_in_use);
@@ -110,17 +118,29 @@ FrameBus::Demand FrameBus::demand() const
     return {demanding_ > 0, generation_};
 }
 
-void FrameBus::demandChanged(bool on)
+double FrameBus::demandedRate() const
 {
-    {
+    const MutexLock lock(mutex_);
+    double highest = 0.0;
+    for (const Subscription *subscription : subscriptions_)
+        highest = std::max(highest, subscription->demandedRate());
+    return highest;
+}
+
+void FrameBus::demandChanged(bool was, bool is)
+{
+    bool any_changed = false;
+    if (was != is) {
         const MutexLock lock(mutex_);
         const bool any = demanding_ > 0;
-        demanding_ += on ? 1U : -1U;
-        if (any == (demanding_ > 0))
-            return;
-        generation_ += any ? 0U : 1U;
+        demanding_ += is ? 1U : -1U;
+        any_changed = any != (demanding_ > 0);
+        generation_ += any_changed && !any ? 1U : 0U;
     }
-    on_demand_();
+    if (any_changed)
+        on_demand_();
+    else if (on_rate_)
+        on_rate_();
 }
 
 void FrameBus::publish(const SharedFrame &frame)

@@ -51,11 +51,12 @@ public:
         friend class FrameBus;
         void offer(const SharedFrame &frame);
         void clear();
+        [[nodiscard]] double demandedRate() const;
 
         FrameBus &bus_;
         const unsigned frames_in_use_;
 
-        Mutex mutex_;
+        mutable Mutex mutex_;
         std::condition_variable ready_;
         std::optional<double> demand_ PICAM_GUARDED_BY(mutex_);
         FramePacer pacer_ PICAM_GUARDED_BY(mutex_);
@@ -71,8 +72,12 @@ public:
         unsigned generation = 0;
     };
 
-    // `on_demand` is called, in the thread of whoever changed it, when demand begins or ends.
-    explicit FrameBus(std::function<void()> on_demand) : on_demand_(std::move(on_demand)) {}
+    // Called in the thread of whoever changed it: `on_demand` when demand begins or ends, `on_rate` when a subscriber
+    // demands another rate than before.
+    explicit FrameBus(std::function<void()> on_demand, std::function<void()> on_rate = nullptr)
+        : on_demand_(std::move(on_demand)), on_rate_(std::move(on_rate))
+    {
+    }
     FrameBus(const FrameBus &) = delete;
     FrameBus &operator=(const FrameBus &) = delete;
 
@@ -82,6 +87,8 @@ public:
     // How many buffers all subscribers together may hold.
     [[nodiscard]] unsigned buffersHeld() const;
     [[nodiscard]] Demand demand() const;
+    // The highest rate that is demanded: infinity where somebody takes every frame, 0 where nobody takes any.
+    [[nodiscard]] double demandedRate() const;
 
     // Offers the frame to every subscriber. The source's thread; never blocks.
     void publish(const SharedFrame &frame);
@@ -89,10 +96,11 @@ public:
     void clear();
 
 private:
-    void demandChanged(bool on);
+    void demandChanged(bool was, bool is);
     void remove(Subscription &subscription);
 
     const std::function<void()> on_demand_;
+    const std::function<void()> on_rate_; // may be empty
     mutable Mutex mutex_;
     std::vector<Subscription *> subscriptions_ PICAM_GUARDED_BY(mutex_);
     unsigned demanding_ PICAM_GUARDED_BY(mutex_) = 0; // subscriptions with a demand

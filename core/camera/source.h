@@ -45,13 +45,16 @@ struct SourceInfo {
     std::optional<FrameFormat>
         still_output; // empty: none was asked for, or the camera cannot without harm to the frames
     ControlInfos controls;
+    // Each frame has its price on its way: the source is told which rate is taken, and keeps to it.
+    bool follows_demand = false;
 };
 
 class Source {
 public:
     virtual ~Source() = default; // stops
 
-    // Opens the camera and starts it. Errors: kNoCamera, kCameraBusy, kCameraFailed, kUnsupported, kCorrupt, kIo.
+    // Opens the camera and starts it. Errors: kNoCamera, kCameraBusy, kCameraFailed, kUnsupported, kCorrupt, kIo;
+    // kInterrupted where request.interrupted asked for it.
     // `sink` must live until stop() has returned. After kNoCamera the source may be kept to tell of a camera that comes
     // (onCameraAdded()), and started again; where it cannot tell, another try is all there is.
     [[nodiscard]] virtual Expected<SourceInfo> start(const SourceRequest &request, FrameSink &sink) = 0;

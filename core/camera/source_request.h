@@ -6,6 +6,7 @@
 #include "core/image/geometry.h"
 
 #include <optional>
+#include <stop_token>
 
 namespace picam {
 
@@ -24,6 +25,8 @@ struct SourceRequest {
     std::optional<StillOutputRequest> still_output;
     ControlsRequest controls;
     unsigned frames_held = 2; // how many may be held at once without the source running short of buffers
+    // Nobody wants the camera any more: a start() that waits for somebody else's answer ends. A driver's it waits out.
+    std::stop_token interrupted;
 };
 
 // For live viewers: smooth video of stream.size, and stills of snapshot.size beside it where that differs.

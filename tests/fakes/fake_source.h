@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <utility>
 #include <vector>
 
@@ -22,6 +23,7 @@ public:
     std::optional<Size> still_size; // of a still output, for whoever asks for one
     double fps = 30.0;
     ControlInfos controls;
+    bool follows_demand = false;
     std::atomic<bool> cut{false}; // frames and stills come with too few bytes
 
     [[nodiscard]] std::unique_ptr<Source> makeSource();
@@ -30,8 +32,9 @@ public:
         return [this] { return Expected<std::unique_ptr<Source>>(makeSource()); };
     }
 
-    // A driver that does not return from the calls that open, read or close the camera, until it is released.
-    enum class Hang : std::uint8_t { kNowhere, kInOpen, kInRead, kInClose };
+    // A driver that does not return from the calls that open, read or close the camera, until it is released; in
+    // kInWait it waits for another's answer, until it is interrupted.
+    enum class Hang : std::uint8_t { kNowhere, kInOpen, kInWait, kInRead, kInClose };
     void hang(Hang where)
     {
         {
@@ -92,6 +95,8 @@ public:
         const MutexLock lock(mutex_);
         return starts_;
     }
+    // Whether the camera is being opened, in Hang::kInWait.
+    [[nodiscard]] bool waits() const { return waits_; }
     // A source is kept to tell of a camera that comes.
     [[nodiscard]] bool isWaiting()
     {
@@ -170,6 +175,18 @@ private:
             changed_.wait(lock.native());
     }
 
+    [[nodiscard]] bool waitInterrupted(const std::stop_token &interrupted)
+    {
+        const std::stop_callback on_interrupt(interrupted, [this] { changed_.notify_all(); });
+        UniqueLock lock(mutex_);
+        while (hang_ == Hang::kInWait && !interrupted.stop_requested()) {
+            waits_ = true;
+            changed_.wait_for(lock.native(), std::chrono::milliseconds(10)); // the callback holds no lock
+        }
+        waits_ = false;
+        return interrupted.stop_requested();
+    }
+
     // As libcamera: a source that found no camera tells of one that comes, until it is started again or ends.
     [[nodiscard]] std::optional<Error> beginStart(FrameSink &sink)
     {
@@ -208,6 +225,7 @@ private:
     ControlValues actual_ PICAM_GUARDED_BY(mutex_);
     int reads_ PICAM_GUARDED_BY(mutex_) = 0;
     bool still_wanted_ PICAM_GUARDED_BY(mutex_) = false;
+    std::atomic<bool> waits_{false};
     std::atomic<int> lent_{0};
     std::atomic<int> stills_lent_{0};
 };
@@ -224,12 +242,15 @@ public:
     Expected<SourceInfo> start(const SourceRequest &request, FrameSink &sink) override
     {
         camera_.passUnlessHanging(FakeCamera::Hang::kInOpen);
+        if (camera_.waitInterrupted(request.interrupted))
+            return fail(ErrorKind::kInterrupted, "interrupted");
         if (auto error = camera_.beginStart(sink))
             return tl::unexpected<Error>(std::move(*error));
         started_ = true;
         camera_.setSink(&sink, request.fps);
         const FrameFormat format{PixelFormat::kYuv420, camera_.size, ColorRange::kFull, ColorMatrix::kBt601};
         SourceInfo info{"fake", "fake", format, request.transform, camera_.fps, std::nullopt, camera_.controls};
+        info.follows_demand = camera_.follows_demand;
         setControls(request.controls);
         if (request.still_output && camera_.still_size) {
             info.still_output = format;

@@ -447,6 +447,69 @@ TEST_F(CameraControllerTest, TheRateReachesTheSource)
     EXPECT_EQ(camera_.rate(), 5.0);
 }
 
+TEST_F(CameraControllerTest, ASourceThatFollowsDemandIsAskedForWhatIsTaken)
+{
+    camera_.follows_demand = true;
+    camera_.fps = 0.0;
+    options_.stall_timeout = 4s;
+    options_.request.fps = 20.0;
+    start();
+    const auto others = controller_->bus().subscribe(1);
+    const auto becomes = [&](double rate) {
+        const auto deadline = steady_clock::now() + kDeadline;
+        while (camera_.rate() != rate && steady_clock::now() < deadline)
+            std::this_thread::yield();
+        return camera_.rate() == rate;
+    };
+    demandAndOpen();
+    EXPECT_TRUE(becomes(20.0)) << "every frame: what the settings say";
+    frames_->setDemand(5.0);
+    EXPECT_TRUE(becomes(5.0));
+    others->setDemand(12.0);
+    EXPECT_TRUE(becomes(12.0));
+    others->setDemand(100.0);
+    EXPECT_TRUE(becomes(20.0));
+    controller_->setFrameRate(8.0);
+    EXPECT_TRUE(becomes(8.0)) << "no more than that";
+    others->setDemand(std::nullopt);
+    frames_->setDemand(FrameBus::kKeepOpen);
+    EXPECT_TRUE(becomes(0.5)) << "two in the time of a stall, to see that it lives";
+}
+
+TEST_F(CameraControllerTest, OneThatDoesNotIsNot)
+{
+    demandAndOpen();
+    const double rate = camera_.rate();
+    frames_->setDemand(5.0);
+    controller_->setFrameRate(7.0); // the next thing that it hears
+    const auto deadline = steady_clock::now() + kDeadline;
+    while (camera_.rate() == rate && steady_clock::now() < deadline)
+        std::this_thread::yield();
+    EXPECT_EQ(camera_.rate(), 7.0);
+}
+
+TEST_F(CameraControllerTest, AnOpeningThatWaitsEndsWithTheDemand)
+{
+    camera_.hang(FakeCamera::Hang::kInWait);
+    const auto becomes = [&](bool waiting) {
+        const auto deadline = steady_clock::now() + kDeadline;
+        while (camera_.waits() != waiting && steady_clock::now() < deadline)
+            std::this_thread::yield();
+        return camera_.waits() == waiting;
+    };
+    frames_->setDemand(0);
+    ASSERT_TRUE(becomes(true));
+    frames_->setDemand(std::nullopt);
+    ASSERT_TRUE(becomes(false));
+    EXPECT_TRUE(lockBecomesFree());
+    frames_->setDemand(0);
+    ASSERT_TRUE(becomes(true));
+    controller_->stop();
+    EXPECT_TRUE(lockIsFree());
+    EXPECT_EQ(observer_.count("unavailable"), 0) << "nobody is there to hear of it";
+    EXPECT_EQ(camera_.starts(), 0);
+}
+
 TEST_F(CameraControllerTest, ControlsAreThereAtTheOpeningAndWhenTheyChange)
 {
     startWithControls();

@@ -1,6 +1,7 @@
 #include "core/camera/frame_bus.h"
 
 #include <atomic>
+#include <cmath>
 #include <gtest/gtest.h>
 #include <thread>
 
@@ -26,7 +27,8 @@ protected:
 
     std::atomic<int> alive_{0};
     std::atomic<int> changes_{0};
-    FrameBus bus_{[this] { ++changes_; }};
+    std::atomic<int> rates_{0};
+    FrameBus bus_{[this] { ++changes_; }, [this] { ++rates_; }};
 };
 
 TEST_F(FrameBusTest, WithoutDemandFramesAreRecycledAtOnce)
@@ -102,6 +104,29 @@ TEST_F(FrameBusTest, TheEndOfADemandDropsWhatWaits)
     EXPECT_EQ(alive_, 0);
     subscription->setDemand(0);
     EXPECT_FALSE(taken(*subscription)) << "nothing old";
+}
+
+TEST_F(FrameBusTest, TheHighestRateIsWhatIsDemanded)
+{
+    EXPECT_EQ(bus_.demandedRate(), 0.0);
+    const auto first = bus_.subscribe(1);
+    auto second = bus_.subscribe(1);
+    first->setDemand(FrameBus::kKeepOpen);
+    EXPECT_EQ(bus_.demandedRate(), 0.0);
+    EXPECT_EQ(rates_, 0) << "demand has begun, which is told otherwise";
+    first->setDemand(5);
+    EXPECT_EQ(rates_, 1);
+    second->setDemand(7);
+    EXPECT_EQ(rates_, 2);
+    EXPECT_EQ(bus_.demandedRate(), 7.0);
+    second->setDemand(7);
+    EXPECT_EQ(rates_, 2) << "the same as before";
+    second->setDemand(0);
+    EXPECT_TRUE(std::isinf(bus_.demandedRate()));
+    second.reset();
+    EXPECT_EQ(bus_.demandedRate(), 5.0);
+    EXPECT_EQ(rates_, 4);
+    EXPECT_EQ(changes_, 1);
 }
 
 TEST_F(FrameBusTest, DemandBeginsAndEndsWithTheFirstAndTheLast)
