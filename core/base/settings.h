@@ -16,7 +16,7 @@ namespace picam {
 
 using Milliseconds = std::chrono::milliseconds;
 
-enum class SourceKind : std::uint8_t { kAuto, kLibcamera, kPattern, kReplay };
+enum class SourceKind : std::uint8_t { kAuto, kLibcamera, kPattern, kReplay, kFeed };
 enum class ColorRangeSetting : std::uint8_t { kAuto, kFull, kLimited };
 
 struct CameraSettings {
@@ -24,6 +24,7 @@ struct CameraSettings {
     std::string id;    // index or part of the camera's id or model; empty: the first that no other instance has
     std::string title; // what people call what it shows; empty: none
     std::string file;  // replay: a Y4M file, a JPEG or a folder of JPEGs
+    std::string feed;  // feed: a program's socket; empty: Settings::feedPath() says which
     Rotation rotation = Rotation::k0;
     bool hflip = false;
     bool vflip = false;
@@ -73,6 +74,11 @@ struct Settings {
     StreamSettings stream;
     SnapshotSettings snapshot;
 
+    // Where a program feeds pictures to this instance.
+    [[nodiscard]] std::string feedPath() const
+    {
+        return camera.feed.empty() ? "/run/picam-feed/" + instance + ".sock" : camera.feed;
+    }
     // Everything in the runtime directory carries the instance's name: several cameras, several instances.
     [[nodiscard]] std::string path(const char *suffix) const { return runtime_dir + "/" + instance + suffix; }
     [[nodiscard]] std::string lockPath() const { return path(".lock"); }

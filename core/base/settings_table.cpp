@@ -241,7 +241,8 @@ std::vector<SettingEntry> makeTable()
     const Names<SourceKind> sources{{"auto", SourceKind::kAuto},
                                     {"libcamera", SourceKind::kLibcamera},
                                     {"pattern", SourceKind::kPattern},
-                                    {"replay", SourceKind::kReplay}};
+                                    {"replay", SourceKind::kReplay},
+                                    {"feed", SourceKind::kFeed}};
     const Names<Rotation> rotations{
         {"0", Rotation::k0}, {"90", Rotation::k90}, {"180", Rotation::k180}, {"270", Rotation::k270}};
     const Names<ColorRangeSetting> ranges{{"auto", ColorRangeSetting::kAuto},
@@ -271,6 +272,13 @@ std::vector<SettingEntry> makeTable()
         [](const std::string &title) { return isPrintable(title) && title.size() <= 60; }, PICAM_MEMBER(camera.title)));
     table.push_back(text("camera.file", "what camera.source = replay shows", "a Y4M file, a JPEG, or a folder of JPEGs",
                          isPrintable, PICAM_MEMBER(camera.file)));
+    table.push_back(text(
+        "camera.feed", "unix socket on which a program listens that gives camera.source = feed its pictures",
+        "an absolute path of up to 107 bytes; empty: /run/picam-feed/INSTANCE.sock",
+        [](const std::string &path) {
+            return isPrintable(path) && path.size() <= 107 && (path.empty() || path.front() == '/');
+        },
+        PICAM_MEMBER(camera.feed)));
     table.push_back(choice("camera.rotation", "turn the picture clockwise by so many degrees, after the flips",
                            rotations, PICAM_MEMBER(camera.rotation)));
     table.push_back(boolean("camera.hflip", "swap left and right", PICAM_MEMBER(camera.hflip)));

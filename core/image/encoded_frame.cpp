@@ -31,6 +31,11 @@ Exposure exposureOf(const CaptureMetadata &metadata)
     return exposure;
 }
 
+float gainOf(std::uint32_t sensitivity)
+{
+    return static_cast<float>(sensitivity / kBaseSensitivity);
+}
+
 void describeCapture(EncodedFrame &encoded, const Frame &frame)
 {
     encoded.captured = frame.captured();

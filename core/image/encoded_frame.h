@@ -21,6 +21,8 @@ struct Exposure {
 };
 
 [[nodiscard]] Exposure exposureOf(const CaptureMetadata &metadata);
+// The gain of which exposureOf() makes this sensitivity.
+[[nodiscard]] float gainOf(std::uint32_t sensitivity);
 
 struct EncodedFrame {
     Codec codec = Codec::kJpeg;

@@ -89,22 +89,21 @@ TEST_P(RefusedSetting, NamesKeyValueAndWhatIsAllowed)
     EXPECT_NE(line.error().message.find("allowed"), std::string::npos) << line.error().message;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, RefusedSetting,
-                         ::testing::Values(Refused{"stream.fps", "0"}, Refused{"stream.fps", "241"},
-                                           Refused{"stream.fps", "ten"}, Refused{"stream.fps", "1e1"},
-                                           Refused{"stream.fps", "+5"}, Refused{"stream.fps", "inf"},
-                                           Refused{"stream.fps", "nan"}, Refused{"stream.fps", "0x10"},
-                                           Refused{"stream.fps", "1.2.3"}, Refused{"stream.fps", "."},
-                                           Refused{"stream.fps", "5 "}, Refused{"stream.fps", "00000000000000000010"},
-                                           Refused{"stream.size", "640"}, Refused{"stream.size", "641x480"},
-                                           Refused{"stream.size", "0x0"}, Refused{"stream.size", "99999x2"},
-                                           Refused{"stream.size", "2x-2"}, Refused{"stream.quality", "0"},
-                                           Refused{"stream.quality", "101"}, Refused{"camera.rotation", "45"},
-                                           Refused{"camera.source", "v4l2"}, Refused{"camera.hflip", "maybe"},
-                                           Refused{"stream.linger", "1h"}, Refused{"stream.linger", "11m"},
-                                           Refused{"runtime-dir", "here"}, Refused{"instance", "a/b"},
-                                           Refused{"stream.origins", "example.org"}, Refused{"snapshot.threads", "0"},
-                                           Refused{"snapshot.threads", "65"}, Refused{"camera.color_range", "tv"}));
+INSTANTIATE_TEST_SUITE_P(
+    All, RefusedSetting,
+    ::testing::Values(Refused{"stream.fps", "0"}, Refused{"stream.fps", "241"}, Refused{"stream.fps", "ten"},
+                      Refused{"stream.fps", "1e1"}, Refused{"stream.fps", "+5"}, Refused{"stream.fps", "inf"},
+                      Refused{"stream.fps", "nan"}, Refused{"stream.fps", "0x10"}, Refused{"stream.fps", "1.2.3"},
+                      Refused{"stream.fps", "."}, Refused{"stream.fps", "5 "},
+                      Refused{"stream.fps", "00000000000000000010"}, Refused{"stream.size", "640"},
+                      Refused{"stream.size", "641x480"}, Refused{"stream.size", "0x0"},
+                      Refused{"stream.size", "99999x2"}, Refused{"stream.size", "2x-2"}, Refused{"stream.quality", "0"},
+                      Refused{"stream.quality", "101"}, Refused{"camera.rotation", "45"},
+                      Refused{"camera.source", "v4l2"}, Refused{"camera.hflip", "maybe"},
+                      Refused{"stream.linger", "1h"}, Refused{"stream.linger", "11m"}, Refused{"runtime-dir", "here"},
+                      Refused{"instance", "a/b"}, Refused{"stream.origins", "example.org"},
+                      Refused{"snapshot.threads", "0"}, Refused{"snapshot.threads", "65"},
+                      Refused{"camera.color_range", "tv"}, Refused{"camera.feed", "feed.sock"}));
 
 TEST(Settings, ARateIsAPlainDecimal)
 {
@@ -148,6 +147,18 @@ TEST(Settings, ReplayNeedsAFile)
 {
     EXPECT_FALSE(read({"--camera.source", "replay"}));
     EXPECT_TRUE(read({"--camera.source", "replay", "--camera.file", "/x.y4m"}));
+}
+
+TEST(Settings, AFeedHasASocketOfItsInstance)
+{
+    auto line = read({"--camera.source", "feed", "--instance", "garage"});
+    ASSERT_TRUE(line);
+    EXPECT_EQ(line->settings.feedPath(), "/run/picam-feed/garage.sock");
+    const std::string longest = "/" + std::string(106, 'x'); // as much as the address of a socket holds
+    line = read({"--camera.feed", longest.c_str()});
+    ASSERT_TRUE(line);
+    EXPECT_EQ(line->settings.feedPath(), longest);
+    EXPECT_FALSE(read({"--camera.feed", (longest + "x").c_str()}));
 }
 
 TEST(Settings, PrintsWhatIsInForceAndWhereItIsFrom)

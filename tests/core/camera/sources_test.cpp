@@ -492,6 +492,11 @@ TEST(SourceFactory, MakesWhatIsAskedFor)
     factory = sourceFactory(settings);
     ASSERT_TRUE(factory);
     EXPECT_FALSE((*(*factory)())->start(request({64, 64}), sink));
+    settings.camera.source = SourceKind::kFeed;
+    settings.camera.feed = "/nonexistent/feed.sock";
+    factory = sourceFactory(settings);
+    ASSERT_TRUE(factory);
+    EXPECT_FALSE((*(*factory)())->start(request({64, 64}), sink));
     settings.camera.source = SourceKind::kLibcamera;
     factory = sourceFactory(settings);
     ASSERT_FALSE(factory);
