@@ -80,6 +80,10 @@ check_camera() { # CAMERA
     local source lock=/run/picam/$1.lock listed
     source=$(setting "$1" camera source) || return 0 # bad settings: check_settings has said it
     case $source in
+    feed)
+        check_feed "$1"
+        return
+        ;;
     pattern | replay)
         note "$1: camera.source is $source: no camera is used"
         return
@@ -99,6 +103,20 @@ check_camera() { # CAMERA
     else
         bad "$1: no camera was found" \
             "look at the cable, at 'ls -l /dev/video* /dev/media*' and, on a Pi, at camera_auto_detect in config.txt"
+    fi
+}
+
+# Whether picam can connect to the program that feeds a camera's pictures: check_feed CAMERA.
+check_feed() {
+    local socket
+    socket=$(setting "$1" camera feed)
+    socket=${socket:-/run/picam-feed/$1.sock}
+    if [ ! -S "$socket" ]; then
+        bad "$1: camera.source is feed, and the socket $socket is not there" "start the program that makes it"
+    elif ! setpriv --reuid picam --regid picam --clear-groups test -w "$socket"; then
+        bad "$1: picam may not connect to $socket" "chgrp picam $socket; chmod 660 $socket, and so the program that makes it"
+    else
+        good "$1: pictures come from the program at $socket"
     fi
 }
 
