@@ -601,7 +601,7 @@ void CameraController::noteControls(const CaptureMetadata &metadata, MonotonicTi
         convergence_.emplace(convergence_begun_, options_.convergence_timeout);
     }
     const MutexLock lock(mutex_);
-    if (generation == wanted_generation_) {
+    if (generation == wanted_generation_ && source_ != nullptr) { // else what is expected is not known yet
         longest_exposure_ = wanted_exposure_;
         promised_rate_ = wanted_rate_;
     }
