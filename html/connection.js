@@ -13,8 +13,10 @@ const kH264 = 2; // as the header has it
 
 export class Connection {
   #handlers;
-  #h264;
+  #video;
+  #container; // what frames of H.264 are packed in, as `take` says it; of access units nothing
   #chain = null; // the last frame of H.264; none: a key frame has to come
+  #begun = false; // the container's stream, that one after `key`
   #socket = null;
   #attempt = null; // which of several connects is the last
   #wanted = false;
@@ -29,11 +31,11 @@ export class Connection {
   #offsets = []; // the newest measurements: {roundTrip, offset}, ms
   everOpened = false;
 
-  // onFrame({sequence, capturedMs, receivedMs, jpeg or video, key, rung, size}), onHello(hello), onState(state),
-  // onLost(failures, why). `h264`: a promise of whether that can be shown.
-  constructor(handlers, h264 = Promise.resolve(false)) {
+  // onFrame({sequence, capturedMs, receivedMs, jpeg or video, key, begins, rung, size}), onHello(hello), onState(state),
+  // onLost(failures, why). `video`: a promise of how H.264 can be shown: 'frames', 'mp4' or false.
+  constructor(handlers, video = Promise.resolve(false)) {
     this.#handlers = handlers;
-    this.#h264 = h264;
+    this.#video = video;
   }
 
   open() {
@@ -51,7 +53,7 @@ export class Connection {
   send(message) {
     if (message.type === 'rate') this.#acknowledger.rate = message.fps;
     if (message.type === 'pause' || message.type === 'resume') this.#acknowledger.restart();
-    if (message.type === 'key') this.#chain = null;
+    if (message.type === 'key') this.#restart();
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
   }
 
@@ -77,7 +79,9 @@ export class Connection {
     const ticket = await fetch('ticket', { cache: 'no-store', signal: AbortSignal.timeout?.(kOpenMs) })
       .then((answer) => (answer.ok ? answer.json() : {})).then((answer) => answer.ticket, () => undefined);
     if (this.#attempt !== attempt) return; // closed meanwhile
-    const protocols = await this.#h264 ? ['picam.v2', 'picam.v1'] : ['picam.v1'];
+    const video = await this.#video;
+    this.#container = video === 'mp4' ? { container: 'mp4' } : {};
+    const protocols = video ? ['picam.v2', 'picam.v1'] : ['picam.v1'];
     if (ticket) protocols.push(`picam.ticket.${ticket}`);
     if (this.#attempt !== attempt) return;
     const url = new URL('stream', location.href);
@@ -140,7 +144,7 @@ export class Connection {
     if (message.type === 'hello') {
       this.#acknowledger.offered = message.ack_batch;
       this.#handlers.onHello(message); // may set a rate: no encoder is opened in vain
-      if (this.#socket.protocol === 'picam.v2') this.send({ type: 'take', codecs: ['h264', 'jpeg'] });
+      if (this.#socket.protocol === 'picam.v2') this.send({ type: 'take', codecs: ['h264', 'jpeg'], ...this.#container });
     } else if (message.type === 'state') {
       this.#streaming = message.state === 'streaming';
       if (this.#streaming) this.#acknowledger.fps = message.fps;
@@ -156,8 +160,17 @@ export class Connection {
     }
   }
 
-  // A frame that continues nothing is not shown: a browser would decode it all the same, and paint rubbish.
+  #restart() {
+    this.#chain = null;
+    this.#begun = false;
+  }
+
+  // A frame that continues nothing is not shown: a browser would decode it all the same, and paint rubbish. Of MP4 an init
+  // segment, "ftyp", comes first.
   #link(frame) {
+    frame.begins = String.fromCharCode(...frame.video.subarray(4, 8)) === 'ftyp';
+    this.#begun ||= frame.begins || !this.#container.container;
+    if (!this.#begun) return this.done(frame);
     const continues = this.#chain?.rung === frame.rung && this.#chain.sequence + 1 === frame.sequence;
     if (!frame.key && !continues) {
       if (this.#chain) this.send({ type: 'key' });
@@ -181,7 +194,7 @@ export class Connection {
     clearInterval(this.#watch);
     clearTimeout(this.#ping);
     this.#acknowledger.reset();
-    this.#chain = null;
+    this.#restart();
     const socket = this.#socket;
     this.#attempt = null;
     this.#socket = null;

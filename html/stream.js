@@ -1,5 +1,5 @@
-// The stream page: H.264 or JPEGs painted on a canvas; the multipart stream and then stills where WebSockets do not get
-// through. Closes when hidden, comes back when seen.
+// The stream page: H.264 or JPEGs painted on a canvas, without WebCodecs H.264 in a <video>; the multipart stream and then
+// stills where WebSockets do not get through. Closes when hidden, comes back when seen.
 import { Connection } from './connection.js';
 import { byId, clockTime, rememberedChoice, saveBlob, say, setPaused, toggleFullscreen, wire } from './page.js';
 import { Painter } from './painter.js';
@@ -14,8 +14,11 @@ const kForgivenMs = 10000;     // a decoder that fails again within it is not tr
 const kSaidMs = 6000;
 
 const canvas = byId('picture');
+const video = document.querySelector('video');
+const videos = [video, video.cloneNode()];
+video.after(videos[1]);
 const fallback = byId('fallback');
-let shown = null; // the frame on the canvas
+let shown = null; // the newest frame that is
 let paused = false;
 let figures = false;
 let skipped = 0;
@@ -25,12 +28,14 @@ let panelButton = null; // a promise
 let failedAt = -Infinity; // the decoder
 let notice = ''; // what stands over the picture
 const painted = []; // the newest frames: {at, bytes, delay}
+let player = null; // of H.264, where the painter cannot
 
-const painter = new Painter(canvas, {
+const handlers = {
   onPainted(frame) {
     connection.done(frame);
     shown = frame;
-    canvas.hidden = false;
+    canvas.hidden = Boolean(player && frame.video);
+    if (!canvas.hidden) player?.hide();
     const offset = connection.clockOffset;
     const now = performance.timeOrigin + performance.now();
     const delay = offset === undefined ? undefined : now + offset - frame.capturedMs;
@@ -45,18 +50,27 @@ const painter = new Painter(canvas, {
   },
   onDecoded: (frame) => connection.done(frame), // to wait for the display would look like a slow link
   // Once may happen; JPEGs always can be shown.
-  onVideoFailed() {
-    const again = performance.now() - failedAt < kForgivenMs;
+  onVideoFailed(hopeless = false) {
+    const again = hopeless || performance.now() - failedAt < kForgivenMs;
     failedAt = performance.now();
     connection.send(again ? { type: 'take', codecs: ['jpeg'] } : { type: 'key' });
     if (!again) return;
     say(notice = text.noVideo);
     setTimeout(() => { notice = ''; }, kSaidMs);
   },
-});
+};
+const painter = new Painter(canvas, handlers);
+
+async function shownAs() {
+  if (await painter.h264) return 'frames';
+  const { MsePlayer } = await import('./mse-player.js');
+  if (!MsePlayer.supported) return false;
+  player = new MsePlayer(videos, handlers);
+  return 'mp4';
+}
 
 const connection = new Connection({
-  onFrame: (frame) => painter.show(frame),
+  onFrame: (frame) => (frame.video && player ? player : painter).show(frame),
   onHello() {
     asked = false;
     applyRate();
@@ -72,7 +86,7 @@ const connection = new Connection({
     else if (!navigator.onLine) say(text.offline);
     else say(why === 'frozen' ? text.frozen : text.lost);
   },
-}, painter.h264);
+}, shownAs().catch(() => false));
 
 let rate = rememberedChoice('rate', '0', (value) => { rate = value; applyRate(); });
 
@@ -85,6 +99,7 @@ function applyRate() {
 function fallBack() {
   connection.close();
   canvas.hidden = true;
+  player?.hide();
   fallback.hidden = false;
   fallback.onload = () => {
     say(text.fallbackMultipart);
@@ -116,7 +131,7 @@ function offerControls() {
 }
 
 function caption() {
-  if (!shown || canvas.hidden) return;
+  if (!shown || !fallback.hidden) return;
   byId('caption').textContent = figures ? figureLine() : text.live(clockTime(new Date(shown.capturedMs)));
 }
 
@@ -156,7 +171,7 @@ function toggleFigures() {
   caption();
 }
 
-const view = new View(byId('stage'), [canvas, fallback]);
+const view = new View(byId('stage'), [canvas, fallback, ...videos]);
 wire({
   pause: { key: ' ', action: pause },
   figures: { key: 'i', action: toggleFigures },

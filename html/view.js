@@ -76,8 +76,8 @@ export class View {
   // The place of the served picture, {x, y} from 0 to 1, under one of the window; null beside it.
   toPicture({ clientX, clientY }) {
     const picture = this.#pictures.find((one) => !one.hidden);
-    const width = picture?.naturalWidth ?? picture?.width ?? 0;
-    const height = picture?.naturalHeight ?? picture?.height ?? 0;
+    const width = picture?.videoWidth ?? picture?.naturalWidth ?? picture?.width ?? 0;
+    const height = picture?.videoHeight ?? picture?.naturalHeight ?? picture?.height ?? 0;
     if (!width || !height) return null;
     const box = this.#stage.getBoundingClientRect();
     // Back through the transform of #apply(), from its left to its right.

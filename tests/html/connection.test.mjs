@@ -285,7 +285,7 @@ describe('Connection', () => {
         onHello: (h) => seen.hellos.push(h),
         onState: (s) => seen.states.push(s),
         onLost: (failures, why) => seen.losses.push([failures, why]),
-      }, Promise.resolve(true));
+      }, Promise.resolve('frames'));
       connection.open();
       await settled();
       last().protocol = 'picam.v2';
