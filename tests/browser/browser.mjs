@@ -36,7 +36,7 @@ export async function waitChanges(page, count, ids) {
 }
 
 // A browser with a profile of its own; close() removes it.
-export async function launch(name, { args = [], acceptInsecureCerts = false } = {}) {
+export async function launch(name, { args = [], prefs = {}, acceptInsecureCerts = false } = {}) {
   const profile = mkdtempSync(path.join(tmpdir(), 'picam-browser.'));
   const browser = await puppeteer.launch({
     browser: name,
@@ -46,7 +46,7 @@ export async function launch(name, { args = [], acceptInsecureCerts = false } = 
     acceptInsecureCerts,
     // Firefox asks a canvas's worker for its pixels while the worker may be waiting for the page: after ten seconds it
     // takes an empty picture for them, as a test looks again at.
-    extraPrefsFirefox: { 'gfx.offscreencanvas.snapshot-timeout-ms': 250 },
+    extraPrefsFirefox: { 'gfx.offscreencanvas.snapshot-timeout-ms': 250, ...prefs },
     args: name === 'chrome'
       ? ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
         '--disable-component-update', '--disable-sync', ...args]

@@ -333,6 +333,29 @@ describe('Connection', () => {
       assert.deepEqual(shown(), ['0 6', '0 7', '0 11', '1 3', '1 4']);
     });
 
+    test('of MP4 nothing is shown before an init segment, also after a key is asked for', async () => {
+      connection.close();
+      connection = new Connection({ onFrame: (f) => seen.frames.push(f), onHello: () => {}, onState: () => {}, onLost: () => {} }, Promise.resolve('mp4'));
+      connection.open();
+      await settled();
+      last().protocol = 'picam.v2';
+      last().opens();
+      last().says({ type: 'hello', fps: 30, codecs: ['h264', 'jpeg'] });
+      assert.deepEqual(last().sent.find(({ type }) => type === 'take'), { type: 'take', codecs: ['h264', 'jpeg'], container: 'mp4' });
+      last().send = (data) => last().sent.push(typeof data === 'string' ? JSON.parse(data) : data);
+      const init = [0, 0, 0, 24, ...Buffer.from('ftyp')];
+      last().says(v2Frame({ key: true, sequence: 1n }));
+      last().says(v2Frame({ key: true, sequence: 2n, payload: init }));
+      last().says(v2Frame({ key: true, sequence: 3n })); // goes on
+      connection.send({ type: 'key' });
+      last().says(v2Frame({ key: true, sequence: 4n })); // was on its way
+      last().says(v2Frame({ sequence: 5n }));
+      last().says(v2Frame({ key: true, sequence: 6n, payload: init }));
+      assert.deepEqual(shown(), ['0 2', '0 3', '0 6']);
+      assert.deepEqual(seen.frames.map(({ begins }) => begins), [true, false, true]);
+      assert.equal(last().sent.filter((data) => data instanceof Uint8Array).length, 3, 'what is not shown is acknowledged');
+    });
+
     test('a server that knows picam.v1 alone is answered as that', () => {
       last().protocol = 'picam.v1';
       last().says(frame(7n));
