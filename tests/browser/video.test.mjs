@@ -222,8 +222,8 @@ for (const name of Object.keys(kBrowsers)) {
       });
     }
 
-    test('without WebCodecs: picam.v1', async () => {
-      await edited((script) => `delete self.VideoDecoder;\n${script}`, async (own) => {
+    test('without WebCodecs and Media Source Extensions: picam.v1', async () => {
+      await edited((script) => `delete self.VideoDecoder; delete self.MediaSource; delete self.ManagedMediaSource;\n${script}`, async (own) => {
         const page = await open(own.url);
         await waitFigures(page, /JPEG/);
         await waitChanges(page, 5);
