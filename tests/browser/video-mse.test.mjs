@@ -147,6 +147,21 @@ for (const name of Object.keys(kBrowsers)) {
       await done(second);
     });
 
+    video('what lies before a key frame is dropped: an hour is not kept', async () => {
+      const page = await open();
+      await waitPlays(page);
+      const program = new AbortController(); // who takes /stream.mp4 has key frames made for all
+      const answer = await fetch(`${site.url}/stream.mp4`, { signal: program.signal });
+      const reading = (async () => { for await (const part of answer.body) assert.ok(part.length > 0); })().catch(() => {});
+      await waitFor('the buffer to begin later', async () => (await shownVideo(page))?.begins > 0);
+      const { begins } = await shownVideo(page);
+      await waitFor('the buffer to begin later again', async () => (await shownVideo(page))?.begins > begins);
+      program.abort();
+      await reading;
+      await waitPlays(page);
+      await done(page);
+    });
+
     video('a player that fails is begun anew, and JPEGs come when it fails again; the page says so', async () => {
       const page = await open('', (fresh) => fresh.evaluateOnNewDocument(() => {
         const { appendBuffer } = SourceBuffer.prototype;
