@@ -1,15 +1,20 @@
 // A link in user space between a client and a TCP port: so many bits a second each way, so long a round trip, both
-// changeable. What does not fit into the link waits in the kernel's buffers in front of it, as before a real one.
+// changeable. What does not fit into the link waits in the kernel's buffers in front of it, as before a real one. A share
+// of its packets is lost, as TCP shows it: what comes behind one waits until it has been sent again, a round trip later.
 import { once } from 'node:events';
 import net from 'node:net';
 import { slowness } from '../integration/harness.mjs';
 
 const kSlice = 4096; // bytes that cross the link in one piece
+const kPacket = 1448;
+const kNoticedMs = 10; // a loss, later than the packets behind it come
 
 export class SlowLink {
-  static async to(port, { bitsPerSecond, roundTripMs }) {
+  static async to(port, { bitsPerSecond, roundTripMs, loss = 0 }) {
     const link = new SlowLink();
     link.set({ bitsPerSecond, roundTripMs });
+    link.loss = loss;
+    link.packets = 0; // since the last one was lost
     link.sockets = new Set();
     link.server = net.createServer((client) => {
       const server = net.connect(port, '127.0.0.1');
@@ -26,10 +31,19 @@ export class SlowLink {
     this.oneWayMs = roundTripMs / 2;
   }
 
+  // One in so many, evenly: the same in each run.
+  loses(bytes) {
+    this.packets += bytes / kPacket;
+    if (this.packets * this.loss < 1) return false;
+    this.packets = 0;
+    return true;
+  }
+
   carry(from, to) {
     this.sockets.add(from);
     from.setNoDelay(true);
     let free = performance.now(); // when the link has taken all that it was given
+    let again = 0; // … and what was lost once more
     const onTheWay = [];
     // Timers of a busy loop may go off out of order: the bytes stay in it.
     const arrive = () => {
@@ -46,7 +60,8 @@ export class SlowLink {
         const slice = data.subarray(at, at + kSlice);
         onTheWay.push(slice);
         free += slice.length / this.bytesPerMs;
-        setTimeout(arrive, free + this.oneWayMs - performance.now());
+        if (this.loses(slice.length)) again = free + 2 * this.oneWayMs + kNoticedMs;
+        setTimeout(arrive, Math.max(free, again) + this.oneWayMs - performance.now());
       }
       from.pause();
       setTimeout(() => from.resume(), free - performance.now());

@@ -75,6 +75,18 @@ for (const kind of ['pan', 'light', 'cut']) {
       });
     }
 
+    for (const [name, bitsPerSecond] of [['1 Mbit/s', 1e6], ['10 Mbit/s', 10e6]]) {
+      test(`over ${name}, 20 ms, that loses a packet in a hundred`, async (t) => {
+        await behind({ bitsPerSecond, roundTripMs: 20, loss: 0.01 }, async (viewer, chain) => {
+          const seen = await seenOver(viewer, 8, kSettleSeconds);
+          say(t, seen, chain);
+          assert.ok(seen.fps >= 20 / seen.slower, `${seen.fps} fps`);
+          assert.ok(seen.p99 <= (250 + kRoomMs) * seen.slower, `p99 ${seen.p99} ms`);
+          assert.equal(chain.jpegs, 0);
+        });
+      });
+    }
+
     for (const [name, link] of [['10 Mbit/s, 20 ms', { bitsPerSecond: 10e6, roundTripMs: 20 }], ['100 Mbit/s, 100 ms', { bitsPerSecond: 100e6, roundTripMs: 100 }]]) {
       test(`over ${name}: all frames`, async (t) => {
         await behind(link, async (viewer, chain) => {
