@@ -30,7 +30,7 @@ Viewer::Viewer(std::shared_ptr<ViewerConnection> connection, WireFormat format, 
       max_fps_(max_fps), budget_at_(scheduler.now()), last_heard_(budget_at_)
 {
     if (format_ == WireFormat::kMp4)
-        fragments_.emplace(StreamFragments::AtOtherSize::kEnd);
+        fragments_ = std::make_unique<StreamFragments>(StreamFragments::AtOtherSize::kEnd);
     status_.viewerJoined(format_);
 }
 
@@ -251,10 +251,8 @@ void Viewer::handle(const protocol::Take &take)
 {
     takes_h264_ = take.h264;
     takes_jpeg_ = take.jpeg;
-    if (take.mp4 != fragments_.has_value()) {
-        fragments_.reset();
-        if (take.mp4)
-            fragments_.emplace(StreamFragments::AtOtherSize::kBeginAnew);
+    if (take.mp4 != (fragments_ != nullptr)) {
+        fragments_ = take.mp4 ? std::make_unique<StreamFragments>(StreamFragments::AtOtherSize::kBeginAnew) : nullptr;
         owner_.onKeyWanted(*this);
     }
     chooseCodec();

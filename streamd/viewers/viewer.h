@@ -16,7 +16,6 @@
 #include "streamd/viewers/viewer_protocol.h"
 
 #include <memory>
-#include <optional>
 #include <string>
 
 namespace picam {
@@ -128,8 +127,8 @@ private:
     SentFrames sent_;
     bool takes_h264_;
     bool takes_jpeg_;
-    bool pictures_;                            // is sent pictures now
-    std::optional<StreamFragments> fragments_; // of H.264, where it is sent MP4
+    bool pictures_;                              // is sent pictures now
+    std::unique_ptr<StreamFragments> fragments_; // of H.264, where it is sent MP4
     double camera_fps_ = 0.0;
     FramePacer pacer_;
     double max_fps_;
