@@ -1,6 +1,7 @@
 // Plays H.264 where there are no WebCodecs, as without TLS: appends fragments of MP4, one frame each, to a <video> as they
-// come. Never seeks, since the last key frame may be a minute back: the playback rate keeps it near the newest frame.
-const kDeadMs = 1500; // frames are appended, and none is shown
+// come. Never seeks, since the last key frame may be far back: the playback rate keeps it near the newest frame.
+const kDeadMs = 1500; // frames come, and none is shown
+const kMayWait = 3;
 const kMaxLag = 2; // seconds; what is further behind begins anew
 const kWindow = 30; // frames that the slack is the least of
 // What may be left to play when a frame comes: with less Chromium stops and starts with each one.
@@ -31,39 +32,67 @@ export function rateFor(slack, interval) {
   return spare > 0 ? Math.min(2, 1 + Math.ceil(10 * spare / interval) / 20) : 1;
 }
 
+function empty(video) {
+  if (!video.src) return;
+  video.removeAttribute('src');
+  video.load(); // lets go of its buffer
+}
+
 export class MsePlayer {
   #videos; // the run's first
   #handlers;
   #run = null; // from an init segment to the next; none: it failed
+  #everShown = false;
+  #pending = false; // the first of the elements has shown nothing of its run
 
   static get supported() { return Source?.isTypeSupported(typeOf('42E01F')) && 'requestVideoFrameCallback' in HTMLVideoElement.prototype; }
 
   // Two elements: one stays visible until the other shows its first frame. Handlers as Painter's; a frame is "decoded" when
-  // it is appended. onVideoFailed(hopeless): it will not do better.
+  // it is appended. onVideoFailed(hopeless): it will not do better;
+  // onVideoLate(): it has to begin anew.
   constructor(videos, handlers) {
     this.#videos = videos;
     this.#handlers = handlers;
   }
 
-  // REQUIRES: the first frame, also after onVideoFailed(), `begins`: it has an init segment.
+  // REQUIRES: the first frame, also after these two, `begins`: it has an init segment.
   show(frame) {
     if (frame.begins) this.#begin(codecOf(frame.video));
     const run = this.#run;
     if (!run) return this.#handlers.onSkipped(frame);
-    const now = performance.now();
-    if (!run.frames.length || now - run.came > kDeadMs / 2) run.since = now; // none was to be shown
-    run.came = now;
     frame.moment = momentOf(frame.video);
     run.frames.push(frame);
     run.queue.push({ frame });
-    if (now - run.since > kDeadMs && !document.hidden) this.#fail();
-    else this.#work(run);
+    if (run.frames.length === 1) this.#watch(run);
+    this.#work(run);
   }
 
   // Something newer is shown elsewhere.
   hide() {
-    for (const video of this.#videos) video.hidden = true;
+    for (const video of this.#videos) {
+      video.hidden = true;
+      if (!this.#run) empty(video);
+    }
     this.#skipAll();
+  }
+
+  // A player that shows nothing of what it has fails; where nobody could see it, it begins anew.
+  #watch(run) {
+    clearTimeout(run.watch);
+    run.watch = setTimeout(() => {
+      if (this.#run !== run || !run.frames.length) return;
+      run.unseen ||= document.hidden;
+      // The last ones may have to wait for another.
+      if (!document.hidden && (run.queue.length || run.frames.length > kMayWait)) this.#late(run);
+      else this.#watch(run);
+    }, kDeadMs);
+  }
+
+  #late(run) {
+    if (!run.unseen) return this.#fail(!this.#everShown);
+    this.#skipAll();
+    this.#run = null;
+    this.#handlers.onVideoLate();
   }
 
   #skipAll() { this.#run?.frames.splice(0).forEach((frame) => this.#handlers.onSkipped(frame)); }
@@ -76,9 +105,11 @@ export class MsePlayer {
 
   #begin(codec) {
     this.#skipAll();
-    const [video] = this.#videos.reverse();
+    if (!this.#pending) this.#videos.reverse();
+    this.#pending = true;
+    const [video] = this.#videos;
     const source = new Source();
-    const run = { video, buffer: null, queue: [], frames: [], keys: [], slack: [], since: 0, came: 0, presented: 0 };
+    const run = { video, buffer: null, queue: [], frames: [], keys: [], slack: [], presented: 0, unseen: false };
     this.#run = run;
     source.onsourceopen = () => this.#try(run, () => {
       URL.revokeObjectURL(video.src);
@@ -86,6 +117,7 @@ export class MsePlayer {
       run.buffer.onupdateend = () => this.#worked(run);
       this.#work(run);
     });
+    URL.revokeObjectURL(video.src);
     video.onerror = () => { if (this.#run === run) this.#fail(); };
     video.src = URL.createObjectURL(source);
     video.hidden = false; // and empty, over what is there
@@ -123,18 +155,19 @@ export class MsePlayer {
 
   #worked(run) {
     const { frame } = run.queue.shift();
-    if (frame && this.#run === run) this.#appended(run, frame);
+    if (frame) this.#try(run, () => this.#appended(run, frame));
     this.#work(run);
   }
 
   #appended(run, frame) {
     const { video, keys } = run;
     this.#handlers.onDecoded(frame);
-    const end = endOf(run.buffer);
     if (frame.key) keys.push(frame.moment);
+    run.unseen ||= document.hidden;
     if (document.hidden) return;
-    if (end - video.currentTime > kMaxLag) return this.#fail();
-    video.playbackRate = rateFor(run.slack, end - frame.moment);
+    const interval = Math.max(endOf(run.buffer) - frame.moment, 0.001);
+    if (frame.moment - video.currentTime > Math.max(kMaxLag, 3 * interval)) return this.#late(run);
+    video.playbackRate = rateFor(run.slack, interval);
     if (keys[1] < video.currentTime - 1) {
       keys.shift();
       run.queue.unshift({ until: keys[0] });
@@ -146,13 +179,17 @@ export class MsePlayer {
   #painted(run, moment, count) {
     const frames = run.frames.splice(0, run.frames.filter((frame) => frame.moment < moment + 0.0005).length);
     if (!frames.length) return;
-    run.since = performance.now();
+    this.#watch(run);
+    this.#pending = false;
+    this.#everShown = true;
     run.video.hidden = false;
-    const old = this.#videos[1];
+    const [, old] = this.#videos;
     if (old.src) {
-      old.hidden = true;
-      old.removeAttribute('src');
-      old.load(); // lets go of its buffer
+      requestAnimationFrame(() => { // when this one is on the display
+        if (old !== this.#videos[1]) return;
+        old.hidden = true;
+        empty(old);
+      });
     }
     frames.forEach((frame, i) => this.#handlers[i < frames.length - count ? 'onSkipped' : 'onPainted'](frame));
   }

@@ -49,6 +49,7 @@ const handlers = {
     connection.done(frame);
   },
   onDecoded: (frame) => connection.done(frame), // to wait for the display would look like a slow link
+  onVideoLate: () => connection.send({ type: 'key' }),
   // Once may happen; JPEGs always can be shown.
   onVideoFailed(hopeless = false) {
     const again = hopeless || performance.now() - failedAt < kForgivenMs;
@@ -154,14 +155,13 @@ function pause() {
   say(paused ? text.paused : '');
 }
 
-// A still is better than a frame of H.264.
+// A still is better than a frame of H.264; it is of now.
 async function save() {
   if (!shown) return;
   const { jpeg } = shown;
-  const at = new Date(shown.capturedMs);
-  const still = jpeg ? new Blob([jpeg], { type: 'image/jpeg' })
-    : await fetch('pi.jpg', { cache: 'no-store' }).then((answer) => (answer.ok ? answer.blob() : null), () => null);
-  if (still) saveBlob(still, at);
+  if (jpeg) return saveBlob(new Blob([jpeg], { type: 'image/jpeg' }), new Date(shown.capturedMs));
+  const answer = await fetch('pi.jpg', { cache: 'no-store' }).catch(() => null);
+  if (answer?.ok) saveBlob(await answer.blob(), new Date(answer.headers.get('X-Picam-Captured')));
   else say(text.noServer);
 }
 

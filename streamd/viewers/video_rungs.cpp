@@ -77,6 +77,8 @@ void VideoRungs::join(VideoViewer &viewer)
     place(members_.back(), rung, scheduler_.now());
     startReview();
     pumpAll();
+    if (rung == kVideoRungs && !viewer.takesPictures())
+        viewer.endVideo(); // it leaves
 }
 
 void VideoRungs::leave(const VideoViewer &viewer)

@@ -139,9 +139,9 @@ void Viewer::setPictures(bool pictures)
 
 std::chrono::seconds Viewer::keyInterval() const
 {
-    if (!fragments_)
-        return std::chrono::seconds(0);
-    return format_ == WireFormat::kMp4 ? kMp4KeyInterval : kPageKeyInterval;
+    if (isVideoOnly(format_))
+        return kProgramKeyInterval;
+    return fragments_ ? kPageKeyInterval : std::chrono::seconds(0);
 }
 
 void Viewer::endVideo()

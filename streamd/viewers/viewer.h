@@ -48,10 +48,11 @@ public:
     static constexpr double kMessageBudget = 64;
     static constexpr double kMessagesPerSecond = 4;
     static constexpr double kMessagesPerFrame = 4;
-    // Of MP4: those who record it, and who pass it on in pieces (Home Assistant), cut at key frames alone.
-    static constexpr std::chrono::seconds kMp4KeyInterval{4};
+    // Of programs, which cannot ask: those who record, and who pass it on (Home Assistant, go2rtc), cut and join at key
+    // frames alone.
+    static constexpr std::chrono::seconds kProgramKeyInterval{4};
     // … of MP4 that is acknowledged: a page drops what lies before a key frame, or its memory grows.
-    static constexpr std::chrono::seconds kPageKeyInterval{60};
+    static constexpr std::chrono::seconds kPageKeyInterval{30};
 
     // Scheduler, status and owner must outlive it.
     Viewer(std::shared_ptr<ViewerConnection> connection, WireFormat format, double max_fps, const ViewerLimits &limits,

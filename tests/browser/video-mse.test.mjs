@@ -121,7 +121,7 @@ for (const name of Object.keys(kBrowsers)) {
       await page.evaluate(() => {
         window.empty = 0;
         const look = () => {
-          const shown = [...document.querySelectorAll('#stage video')].some((one) => !one.hidden && one.readyState >= 2);
+          const shown = [...document.querySelectorAll('#stage video')].some((one) => !one.hidden && (one.readyState >= 2 || one.getVideoPlaybackQuality().totalVideoFrames > 0));
           if (!shown) window.empty += 1;
           window.looking = requestAnimationFrame(look);
         };
@@ -160,6 +160,31 @@ for (const name of Object.keys(kBrowsers)) {
       await reading;
       await waitPlays(page);
       await done(page);
+    });
+
+    video('a player that never shows anything: JPEGs, and the page says so', async () => {
+      const page = await open('', (fresh) => fresh.evaluateOnNewDocument(() => {
+        SourceBuffer.prototype.appendBuffer = () => {}; // and says nothing
+      }));
+      await waitFigures(page, /JPEG/);
+      assert.notEqual(await message(page), '');
+      assert.equal(await canvasShown(page), true);
+      assert.deepEqual(page.errors, []);
+      await page.close();
+    });
+
+    video('a camera of a frame in two seconds', async () => {
+      const slow = await Site.start(['--stream.fps', '0.5', '--stream.linger', '300ms', '--snapshot.linger', '300ms']);
+      try {
+        const page = await program.open(`http://${kHost}:${slow.port}/stream`);
+        await page.keyboard.press('i');
+        await waitPlays(page, 7);
+        await waitFigures(page, /H\.264/);
+        assert.equal((await slow.status()).h264.rungs[0].viewers, 1);
+        await done(page);
+      } finally {
+        await slow.stop();
+      }
     });
 
     video('a player that fails is begun anew, and JPEGs come when it fails again; the page says so', async () => {

@@ -412,6 +412,29 @@ TEST_F(VideoRungsTest, WhenNoEncoderWorksThereAreJpegs)
     EXPECT_GT(viewer.on(0), 10U);
 }
 
+// Its camera stays open for others, so nothing tries the encoders again.
+TEST_F(VideoRungsTest, WhoComesAfterAllEncodersFailedAndTakesNothingElseIsToldSo)
+{
+    for (const unsigned rung : {0U, 1U}) {
+        FakeViewer program;
+        program.takes_jpeg = false;
+        rungs.join(program);
+        EXPECT_FALSE(program.ended);
+        rungs.onVideo({rung, fail(ErrorKind::kUnsupported, "broken"), 0ms, ""});
+        EXPECT_TRUE(program.ended);
+        rungs.leave(program);
+    }
+    FakeViewer late;
+    late.takes_jpeg = false;
+    rungs.join(late);
+    EXPECT_TRUE(late.ended);
+    FakeViewer page;
+    rungs.join(page);
+    EXPECT_FALSE(page.ended);
+    EXPECT_TRUE(page.pictures);
+    rungs.leave(late);
+}
+
 TEST_F(VideoRungsTest, AKeyFrameOnRequest)
 {
     FakeViewer viewer;
