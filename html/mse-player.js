@@ -1,7 +1,7 @@
 // Plays H.264 where there are no WebCodecs, as without TLS: appends fragments of MP4, one frame each, to a <video> as they
 // come. Never seeks, since the last key frame may be far back: the playback rate keeps it near the newest frame.
 const kDeadMs = 1500; // frames come, and none is shown
-const kMayWait = 3;
+const kMayWait = 3; // of the last frames may be shown only when another one comes
 const kMaxLag = 2; // seconds; what is further behind begins anew
 const kWindow = 30; // frames that the slack is the least of
 // What may be left to play when a frame comes: with less Chromium stops and starts with each one.
@@ -48,8 +48,7 @@ export class MsePlayer {
   static get supported() { return Source?.isTypeSupported(typeOf('42E01F')) && 'requestVideoFrameCallback' in HTMLVideoElement.prototype; }
 
   // Two elements: one stays visible until the other shows its first frame. Handlers as Painter's; a frame is "decoded" when
-  // it is appended. onVideoFailed(hopeless): it will not do better;
-  // onVideoLate(): it has to begin anew.
+  // it is appended. onVideoFailed(hopeless): it will not do better; onVideoLate(): it has to begin anew.
   constructor(videos, handlers) {
     this.#videos = videos;
     this.#handlers = handlers;
@@ -82,7 +81,6 @@ export class MsePlayer {
     run.watch = setTimeout(() => {
       if (this.#run !== run || !run.frames.length) return;
       run.unseen ||= document.hidden;
-      // The last ones may have to wait for another.
       if (!document.hidden && (run.queue.length || run.frames.length > kMayWait)) this.#late(run);
       else this.#watch(run);
     }, kDeadMs);
