@@ -47,9 +47,10 @@ for (const [browserName, executablePath] of Object.entries(kBrowsers)) {
       await waitFor('the camera to close', () => lockIsFree(site));
     });
 
-    test('without WebCodecs the stream page agrees with the server on fewer acknowledgements', async () => {
+    test('without WebCodecs and Media Source Extensions the stream page agrees with the server on fewer acknowledgements', async () => {
       const page = await program.open(`${site.url}/stream`, { prepare: (fresh) => fresh.evaluateOnNewDocument(() => {
         delete window.VideoDecoder;
+        delete window.MediaSource;
         delete window.Worker; // it has one of its own
         window.acks = [];
         const { send } = WebSocket.prototype;
