@@ -5,6 +5,9 @@ export const caption = (page) => page.$eval('#caption', (e) => e.textContent);
 export const waitFigures = (page, pattern) => waitFor(`${pattern} in the figures`, async () => pattern.test(await caption(page)));
 export const sizeOf = (page) => page.$eval('#picture', (e) => `${e.width}x${e.height}`);
 
+// Who is sent H.264, of either size: on a busy machine a page may be moved to the half.
+export const takesVideo = async (site) => (await site.status()).h264.rungs.reduce((sum, rung) => sum + rung.viewers, 0);
+
 // Whether this browser decodes H.264, as a page of the site finds it.
 export async function decodesVideo(program, site) {
   const page = await program.open(`${site.url}/`);
