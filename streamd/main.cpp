@@ -8,7 +8,7 @@
 #include "core/camera/source.h"
 #include "core/store/frame_store.h"
 #include "streamd/controls/controls_http.h"
-#include "streamd/loop/event_loop.h"
+#include "core/loop/event_loop.h"
 #include "streamd/pipeline/stream_pipeline.h"
 #include "streamd/status/status.h"
 #include "streamd/video/openh264_loader.h"

@@ -5,7 +5,7 @@
 
 #include "core/base/thread_annotations.h"
 #include "core/image/encoded_frame.h"
-#include "streamd/loop/scheduler.h"
+#include "core/loop/scheduler.h"
 #include "streamd/pipeline/camera_status.h"
 #include "streamd/video/rung_encoders.h"
 

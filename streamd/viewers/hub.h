@@ -5,7 +5,7 @@
 #pragma once
 
 #include "core/image/encoded_frame.h"
-#include "streamd/loop/scheduler.h"
+#include "core/loop/scheduler.h"
 #include "streamd/pipeline/camera_status.h"
 #include "streamd/pipeline/camera_switch.h"
 #include "streamd/pipeline/stream_mailbox.h"

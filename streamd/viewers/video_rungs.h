@@ -5,7 +5,7 @@
 // last rung is sent JPEGs. Who has had room for long moves up.
 #pragma once
 
-#include "streamd/loop/scheduler.h"
+#include "core/loop/scheduler.h"
 #include "streamd/pipeline/video_switch.h"
 #include "streamd/status/status.h"
 #include "streamd/viewers/connection.h"

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "core/camera/frame_pacer.h"
-#include "streamd/loop/scheduler.h"
+#include "core/loop/scheduler.h"
 #include "streamd/status/status.h"
 #include "streamd/viewers/connection.h"
 #include "streamd/viewers/flow_control.h"

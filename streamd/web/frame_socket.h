@@ -3,7 +3,7 @@
 // websocket_server.cpp; plain C++17 (see websocket_server.h).
 #pragma once
 
-#include "streamd/web/listener.h"
+#include "core/loop/listener.h"
 
 #include <algorithm>
 #include <array>

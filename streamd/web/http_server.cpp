@@ -4,7 +4,7 @@
 #include "streamd/status/status_json.h"
 #include "streamd/status/status_metrics.h"
 #include "streamd/web/http_request.h"
-#include "streamd/web/listener.h"
+#include "core/loop/listener.h"
 
 #include <array>
 #include <boost/asio/io_context.hpp>

@@ -3,7 +3,7 @@
 #include "core/base/log.h"
 #include "streamd/web/base64.h"
 #include "streamd/web/http_request.h"
-#include "streamd/web/listener.h"
+#include "core/loop/listener.h"
 #include "streamd/web/websocket_config.h"
 
 #include <algorithm>

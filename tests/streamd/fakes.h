@@ -1,7 +1,7 @@
 // What the hub and its viewers touch, in the test's hands: time, the camera's switch, connections.
 #pragma once
 
-#include "streamd/loop/scheduler.h"
+#include "core/loop/scheduler.h"
 #include "streamd/pipeline/camera_switch.h"
 #include "streamd/pipeline/stream_mailbox.h"
 #include "streamd/pipeline/video_switch.h"

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/base/listen_socket.h"
-#include "streamd/loop/event_loop.h"
+#include "core/loop/event_loop.h"
 #include "streamd/viewers/hub.h"
 #include "streamd/web/http_server.h"
 #include "streamd/web/websocket_server.h"

@@ -1,6 +1,6 @@
 #include "streamd/pipeline/stream_pipeline.h"
 
-#include "streamd/loop/event_loop.h"
+#include "core/loop/event_loop.h"
 #include "tests/fakes/fake_source.h"
 #include "tests/fakes/open_store.h"
 #include "tests/fakes/temp_dir.h"

@@ -1,8 +1,8 @@
-// EventLoop is one Asio io_context that one thread runs. Everything of streamd but the camera and the encoders runs on
-// it. Idle, it sleeps in epoll without a timeout.
+// EventLoop is one Asio io_context that one thread runs. Everything of picam-streamd but the camera and the encoders
+// runs on it, and of picam-relay but the connection to its engine. Idle, it sleeps in epoll without a timeout.
 #pragma once
 
-#include "streamd/loop/scheduler.h"
+#include "core/loop/scheduler.h"
 
 namespace boost::asio {
 class io_context;

@@ -1,4 +1,4 @@
-#include "streamd/web/listener.h"
+#include "core/loop/listener.h"
 
 #include "core/base/listen_socket.h"
 #include "tests/fakes/temp_dir.h"

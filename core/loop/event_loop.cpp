@@ -1,4 +1,4 @@
-#include "streamd/loop/event_loop.h"
+#include "core/loop/event_loop.h"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>

@@ -1,4 +1,4 @@
-// Listener accepts the connections of one listening unix socket. Loop thread only. Both servers use it, so it is plain
+// Listener accepts the connections of one listening unix socket. Loop thread only. All servers use it, so it is plain
 // C++17 (see websocket_server.h). It closes the descriptor; it does not know what the connections carry.
 #pragma once
 

@@ -1,4 +1,4 @@
-#include "streamd/loop/event_loop.h"
+#include "core/loop/event_loop.h"
 
 #include <csignal>
 #include <gtest/gtest.h>
