@@ -208,8 +208,13 @@ void StillCapture::takePicture(const Request &oldest)
         EncodeOptions options;
         options.quality = settings_.snapshot.quality;
         {
-            const MutexLock lock(mutex_);
-            options.transform = remaining_;
+            // A source may give a frame while it is still being opened, before anybody knows how it has to be turned.
+            UniqueLock lock(mutex_);
+            while (!remaining_ && !stopping_ && !unavailable_)
+                capture_wake_.wait(lock.native());
+            if (!remaining_)
+                return;
+            options.transform = *remaining_;
         }
         auto encoded = encoder_->encodePicture(*taken->frame, options);
         taken->frame.reset(); // recycled before anything else
@@ -230,9 +235,18 @@ void StillCapture::takePicture(const Request &oldest)
 
 void StillCapture::onCameraOpened(const SourceInfo &info)
 {
+    {
+        const MutexLock lock(mutex_);
+        remaining_ = info.remaining;
+        remote_request_ = false;
+    }
+    capture_wake_.notify_all();
+}
+
+void StillCapture::onCameraClosing()
+{
     const MutexLock lock(mutex_);
-    remaining_ = info.remaining;
-    remote_request_ = false;
+    remaining_.reset();
 }
 
 void StillCapture::onCameraUnavailable(const Error &why)

@@ -57,7 +57,7 @@ private:
 
     // CameraObserver: the controller's threads.
     void onCameraOpened(const SourceInfo &info) override;
-    void onCameraClosing() override {}
+    void onCameraClosing() override;
     void onCameraUnavailable(const Error &why) override;
     void onStillRequested() override;
 
@@ -72,8 +72,8 @@ private:
     bool remote_request_ PICAM_GUARDED_BY(mutex_) = false; // of another worker, through the store
     bool unavailable_ PICAM_GUARDED_BY(mutex_) = false;    // the camera is not to be had for the present demand
     bool stopping_ PICAM_GUARDED_BY(mutex_) = false;
-    Transform remaining_ PICAM_GUARDED_BY(mutex_); // of the open camera, for the encoder
-    PicturePtr latest_ PICAM_GUARDED_BY(mutex_);   // while the camera is open
+    std::optional<Transform> remaining_ PICAM_GUARDED_BY(mutex_); // of the open camera, for the encoder
+    PicturePtr latest_ PICAM_GUARDED_BY(mutex_);                  // while the camera is open
 
     std::optional<JpegEncoder> encoder_; // capture thread only
 

@@ -44,7 +44,7 @@ bool Convergence::update(const CaptureMetadata &metadata, std::optional<MeanColo
     bool done = false;
     if (metadata.exposure_converged) {
         in_a_row_ = saysConverged(metadata) ? in_a_row_ + 1 : 0;
-        done = in_a_row_ >= kFramesInARow;
+        done = in_a_row_ >= (metadata.convergence_judged ? 1 : kFramesInARow);
     } else if (color) {
         in_a_row_ = standsStill(*color, now) ? in_a_row_ + 1 : 1;
         done = in_a_row_ >= kStillFrames && now - still_since_ >= kStillTime && metadata.focus_converged.value_or(true);

@@ -1,6 +1,6 @@
 // Convergence decides when exposure, white balance and focus (3A) have converged after the camera was opened: several
-// frames in a row of which the camera says so; of a camera that says nothing about its exposure, pictures that stand
-// still in brightness and colour; or the timeout. Owned by one thread.
+// frames in a row of which the camera says so, one of a feed, whose sender has judged it; of a camera that says nothing
+// about its exposure, pictures that stand still in brightness and colour; or the timeout. Owned by one thread.
 #pragma once
 
 #include "core/base/settings.h"

@@ -242,6 +242,7 @@ private:
             std::make_shared<Frame>(format_, planes, picture.captured, [lent = lent_, jpeg] { lent->fetch_sub(1); });
         CaptureMetadata &metadata = frame->metadata();
         metadata.exposure_converged = metadata.white_balance_converged = header.converged;
+        metadata.convergence_judged = true;
         if (header.exposure_us > 0)
             metadata.exposure_time = std::chrono::microseconds(header.exposure_us);
         if (header.iso > 0)

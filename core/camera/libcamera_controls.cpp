@@ -56,7 +56,7 @@ const std::vector<Known> &knownControls()
         {"AeConstraintMode", kEnum, kExposure, true, 0, {}, {"Normal", "Highlight", "Shadows"}},
         {"AeExposureMode", kEnum, kExposure, true, 0, {}, {"Normal", "Short", "Long"}},
         {"AeFlickerMode", kEnum, kExposure, true, 0, name("Off"), {"Off", "Manual", "Auto"}},
-        {"AeFlickerPeriod", kInteger, kExposure, true, 1, {}, {}},
+        {"AeFlickerPeriod", kInteger, kExposure, true, 1, std::int64_t{10000}, {}},
         {"AwbEnable", kBool, kColour, false, 0, true, {}},
         {"AwbMode",
          kEnum,
@@ -423,6 +423,10 @@ void LibcameraControls::translate(const ControlChange &change, Values &values) c
     if (style_ == ExposureStyle::kModes && (name == "ExposureTime" || name == "AnalogueGain"))
         if (const auto mode = idOf(modeOf(name)))
             values.emplace_back(*mode, std::int32_t{1});
+    // Without a period, the lamps' at 50 Hz until another one is wanted, there is nothing to avoid.
+    if (name == "AeFlickerMode" && change.value == ControlValue(std::string("Manual")))
+        if (const auto period = wantedValue(infos_, wanted_, "AeFlickerPeriod"))
+            translate({"AeFlickerPeriod", *period}, values);
     switch (known->type) {
     case ControlType::kBool:
         values.emplace_back(*id, std::get<bool>(change.value));
@@ -460,6 +464,10 @@ void LibcameraControls::pushStep(const std::vector<ControlChange> &changes, std:
 void LibcameraControls::want(std::uint32_t generation, const ControlValues &wanted, const CameraControls &camera)
 {
     wanted_ = wanted;
+    // A window is a place in what is shown: its place on the sensor goes with the zoom.
+    const Crop crop = wantedCrop(infos_, wanted_, remaining_);
+    if (crop != std::exchange(crop_, crop))
+        told_.erase("AfWindows");
     const bool first = !std::exchange(wanted_once_, true);
     auto restored = camera.restored;
     if (first)

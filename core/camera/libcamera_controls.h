@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/controls/control_plan.h"
+#include "core/controls/zoom.h"
 #include "core/image/frame.h"
 #include "core/image/geometry.h"
 
@@ -39,6 +40,8 @@ public:
     };
     // `wanted` and `camera`: of the camera, with the settings' defaults; in force once what takeStep() gives from now
     // on has been through the camera. Steps that no request has taken yet are replaced: they never pile up.
+    // A value went to the camera by another way, before want().
+    void noteValueSaid() { value_said_ = true; }
     void want(std::uint32_t generation, const ControlValues &wanted, const CameraControls &camera);
     // For start(): all that may be said at once. False: that is nothing.
     [[nodiscard]] bool fillStart(libcamera::ControlList &controls) const;
@@ -93,6 +96,7 @@ private:
 
     ControlValues wanted_;
     ControlValues told_;
+    Crop crop_; // that AfWindows was told by
     std::uint32_t focus_told_ = 0;
     bool wanted_once_ = false;
     std::deque<Step> steps_;

@@ -55,6 +55,7 @@ struct CaptureMetadata {
     std::optional<bool> exposure_converged;      // AE
     std::optional<bool> white_balance_converged; // AWB
     std::optional<bool> focus_converged;         // AF
+    bool convergence_judged = false;             // somebody else has waited for it: one frame that says so is enough
     std::optional<std::chrono::microseconds> exposure_time;
     std::optional<float> analogue_gain; // 1.0 is the sensor's base sensitivity
     std::optional<float> digital_gain;

@@ -6,6 +6,7 @@
 #include "streamd/web/http_request.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 namespace picam {
@@ -31,42 +32,92 @@ bool isJson(std::string_view type)
     return equalIgnoringCase(name, "application/json") || equalIgnoringCase(name, "application/merge-patch+json");
 }
 
-// Empty: it is no change.
-std::optional<ControlsChange> changeOf(const json &node)
+// What no camera could take, and the value as it came.
+struct Misfit {
+    std::string name;
+    json value;
+    std::string error;   // empty: it is for a control, whose range says it
+    std::string allowed; // empty: as above
+};
+
+tl::expected<ControlValue, Misfit> valueOf(const std::string &name, const json &node)
+{
+    auto value = isControlName(name) ? controlFromJson(node) : std::nullopt;
+    if (!value)
+        return tl::unexpected(Misfit{name, node, {}, {}});
+    return *std::move(value);
+}
+
+tl::expected<ControlValues, Misfit> presetOf(const std::string &preset, const json &node)
+{
+    if (!node.is_object())
+        return tl::unexpected(Misfit{preset, node, "a preset is an object of controls and their values", "an object"});
+    if (node.size() > WantedControls::kMaxControls)
+        return tl::unexpected(Misfit{preset, node, "a preset has too many controls", "fewer controls"});
+    ControlValues values;
+    for (const auto &[name, each] : node.items()) {
+        auto value = valueOf(name, each);
+        if (!value)
+            return tl::unexpected(std::move(value.error()));
+        values.emplace(name, *std::move(value));
+    }
+    return values;
+}
+
+// Of an object.
+tl::expected<ControlsChange, Misfit> changeOf(const json &node)
 {
     ControlsChange change;
     for (const auto &[name, each] : node.items()) {
         if (name == "preset") {
             if (!each.is_string())
-                return std::nullopt;
+                return tl::unexpected(Misfit{name, each, "preset is the name of a preset", "the name of a preset"});
             change.preset = each.get<std::string>();
         } else if (name == "presets") {
             if (!each.is_object())
-                return std::nullopt;
+                return tl::unexpected(Misfit{name, each, "presets is an object of presets", "an object of presets"});
             for (const auto &[preset, values] : each.items()) {
-                auto read = values.is_null() ? std::optional<ControlValues>() : controlsFromJson(values);
-                if (!read && !values.is_null())
-                    return std::nullopt;
-                change.presets.emplace(preset, std::move(read));
+                auto &read = change.presets[preset];
+                if (values.is_null())
+                    continue;
+                auto good = presetOf(preset, values);
+                if (!good)
+                    return tl::unexpected(std::move(good.error()));
+                read = *std::move(good);
             }
+        } else if (each.is_null() && isControlName(name)) {
+            change.controls[name] = std::nullopt;
         } else {
-            auto value = each.is_null() ? std::optional<ControlValue>() : controlFromJson(each);
-            if (!isControlName(name) || (!value && !each.is_null()))
-                return std::nullopt;
-            change.controls.emplace(name, std::move(value));
+            auto value = valueOf(name, each);
+            if (!value)
+                return tl::unexpected(std::move(value.error()));
+            change.controls[name] = *std::move(value);
         }
     }
     return change;
 }
 
 // A fraction of the picture's side.
-std::optional<double> fractionOf(const json &node, const char *name)
+tl::expected<double, Misfit> fractionOf(const json &node, const char *name)
 {
-    const auto found = node.find(name);
-    if (found == node.end() || !found->is_number())
-        return std::nullopt;
-    const double value = found->get<double>();
-    return value >= 0.0 && value <= 1.0 ? std::optional(value) : std::nullopt;
+    const json value = node.value(name, json());
+    const double fraction = value.is_number() ? value.get<double>() : -1.0;
+    if (fraction >= 0.0 && fraction <= 1.0)
+        return fraction;
+    return tl::unexpected(Misfit{name, value, "x and y are numbers from 0 to 1", "0 to 1"});
+}
+
+Answer unprocessable(const Misfit &misfit)
+{
+    json node = {{"error", misfit.error}, {"name", misfit.name}};
+    if (!misfit.value.is_structured())
+        node["value"] = misfit.value;
+    if (!misfit.allowed.empty())
+        node["allowed"] = misfit.allowed;
+    Answer answer;
+    answer.status = 422;
+    answer.body = node.dump(-1, ' ', false, json::error_handler_t::replace);
+    return answer;
 }
 
 // One of the tags that a header lists, or any.
@@ -169,9 +220,15 @@ Answer ControlsHttp::change(const Request &request)
     if (!matches(request.if_match, wanted_.etag()))
         return refuse(412, "the controls have been changed meanwhile");
     const json node = json::parse(request.body, nullptr, false);
-    const auto change = node.is_object() ? changeOf(node) : std::nullopt;
-    if (!change)
+    if (!node.is_object())
         return refuse(400, "a change is a JSON object of controls and their values");
+    auto change = changeOf(node);
+    if (!change) {
+        Misfit &misfit = change.error();
+        if (misfit.error.empty())
+            std::tie(misfit.error, misfit.allowed) = wanted_.allowed(misfit.name);
+        return unprocessable(misfit);
+    }
     return done(request, wanted_.change(*change, std::string(request.user)));
 }
 
@@ -185,7 +242,7 @@ Answer ControlsHttp::focus(const Request &request)
         const auto x = fractionOf(node, "x");
         const auto y = fractionOf(node, "y");
         if (!x || !y)
-            return refuse(422, "x and y are numbers from 0 to 1");
+            return unprocessable(x ? y.error() : x.error());
         place = {*x, *y};
     }
     // A focus is of now, not of whenever a camera comes.

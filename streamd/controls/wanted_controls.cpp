@@ -28,6 +28,16 @@ bool isPresetName(const std::string &name)
            std::none_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
 
+std::string noControl(const std::string &name)
+{
+    return fmt::format("the camera has no control {}", name);
+}
+
+std::string outside(const std::string &name, const std::string &allowed)
+{
+    return fmt::format("{} is {}", name, allowed);
+}
+
 // The value as the control has it. `infos`: null where the camera is not known yet, which checks it when it is opened.
 Refusal fit(const ControlInfos *infos, const std::string &name, ControlValue &value)
 {
@@ -35,10 +45,10 @@ Refusal fit(const ControlInfos *infos, const std::string &name, ControlValue &va
         return std::nullopt;
     const ControlInfo *info = findControl(*infos, name);
     if (info == nullptr)
-        return refuse(fmt::format("the camera has no control {}", name), name, value);
+        return refuse(noControl(name), name, value);
     auto good = checkControl(*info, value);
     if (!good)
-        return refuse(fmt::format("{} is {}", name, good.error().message), name, value, good.error().message);
+        return refuse(outside(name, good.error().message), name, value, good.error().message);
     value = *std::move(good);
     return std::nullopt;
 }
@@ -121,6 +131,17 @@ std::optional<ControlsCamera::Opened> WantedControls::camera() const
     return opened;
 }
 
+std::pair<std::string, std::string> WantedControls::allowed(const std::string &name) const
+{
+    const auto known = camera();
+    if (!known)
+        return {fmt::format("no control {} takes this", name), ""};
+    const ControlInfo *info = findControl(known->infos, name);
+    if (info == nullptr)
+        return {noControl(name), ""};
+    return {outside(name, allowedValues(*info)), allowedValues(*info)};
+}
+
 CameraControls &WantedControls::current(const std::optional<ControlsCamera::Opened> &camera)
 {
     if (!camera)
@@ -185,7 +206,7 @@ Refusal WantedControls::apply(const ControlsChange &change, const ControlInfos *
                 return refusal;
             setValue(set, name, std::move(good));
         } else if (infos != nullptr && findControl(*infos, name) == nullptr && !set.values.contains(name)) {
-            return refuse(fmt::format("the camera has no control {}", name), name);
+            return refuse(noControl(name), name);
         } else {
             restore(set, name);
         }

@@ -53,6 +53,9 @@ public:
     [[nodiscard]] View view();
     // As ControlsCamera.
     void refresh() { camera_.refreshControls(); }
+    // Why the control has not what it could not have anywhere: a sentence, and what is allowed; empty: nothing is
+    // known.
+    [[nodiscard]] std::pair<std::string, std::string> allowed(const std::string &name) const;
     // Changes when `set` does, and only then.
     [[nodiscard]] std::string etag();
 

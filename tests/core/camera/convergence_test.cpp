@@ -36,6 +36,17 @@ TEST(Convergence, TakesSeveralFramesInARow)
     EXPECT_EQ(framesUntilConverged([](int) { return report(true, true); }), Convergence::kFramesInARow);
 }
 
+TEST(Convergence, OneFrameIsEnoughOfWhoHasJudgedIt)
+{
+    const auto judged = [](bool converged) {
+        CaptureMetadata metadata = report(converged, converged);
+        metadata.convergence_judged = true;
+        return metadata;
+    };
+    EXPECT_EQ(framesUntilConverged([&](int) { return judged(true); }), 1);
+    EXPECT_EQ(framesUntilConverged([&](int frame) { return judged(frame > 4); }), 5);
+}
+
 TEST(Convergence, WaitsForConvergence)
 {
     EXPECT_EQ(framesUntilConverged([](int frame) { return report(frame > 10, true); }),

@@ -261,6 +261,7 @@ TEST_F(FeedSourceTest, PicturesPassUnchangedWithAllThatTheirHeaderSays)
     const CaptureMetadata &metadata = (*frame)->metadata();
     EXPECT_EQ(metadata.exposure_converged, true);
     EXPECT_EQ(metadata.white_balance_converged, true);
+    EXPECT_TRUE(metadata.convergence_judged);
     EXPECT_EQ(exposureOf(metadata), (Exposure{8333, 640, 0}));
     EXPECT_EQ(metadata.controls_generation, 7U) << "the sender's are its own";
 

@@ -555,6 +555,70 @@ TEST(LibcameraControls, ZoomKeepsTheShapeOfItsOutput)
     }
 }
 
+// Where the camera is told to focus.
+std::optional<Rectangle> windowOf(const ControlMap &map, const std::vector<LibcameraControls::Step> &steps)
+{
+    std::optional<Rectangle> window;
+    for (const auto &step : steps)
+        for (const auto &[number, value] : step.values)
+            if (map.id(number)->name() == "AfWindows")
+                window = value.get<Span<const Rectangle>>()[0];
+    return window;
+}
+
+TEST(LibcameraControls, AWindowToFocusOnGoesWithWhatIsShown)
+{
+    ControlMap map;
+    addPi(map);
+    addFocus(map);
+    // Turned by 180 degrees, and mirrored: the picture's upper left quarter is the sensor's lower right, or upper
+    // right.
+    struct Turned {
+        Transform transform;
+        bool right, low;
+    };
+    for (const Turned &turned : {Turned{{}, false, false}, Turned{{Rotation::k180, false, false}, true, true},
+                                 Turned{{Rotation::k0, true, false}, true, false}}) {
+        auto controls = controlsOf(map, {kFrames}, turned.transform);
+        ControlValues wanted{{"AfMode", std::string("Auto")},
+                             {"AfMetering", std::string("Windows")},
+                             {"AfWindows", std::vector<double>{0.0, 0.0, 0.5, 0.5}}};
+        const auto whole = windowOf(map, want(controls, wanted));
+        ASSERT_TRUE(whole);
+        wanted["Zoom"] = 2.0;
+        const auto steps = want(controls, wanted, 2);
+        const auto crop = cropOf(map, steps);
+        const auto window = windowOf(map, steps);
+        ASSERT_TRUE(window) << "said anew";
+        EXPECT_NEAR(window->x, crop.x + (turned.right ? static_cast<int>(crop.width) / 2 : 0), 2);
+        EXPECT_NEAR(window->y, crop.y + (turned.low ? static_cast<int>(crop.height) / 2 : 0), 2);
+        EXPECT_NEAR(window->width, whole->width / 2, 2);
+        EXPECT_FALSE(windowOf(map, want(controls, wanted, 3))) << "nothing has changed";
+        wanted.erase("Zoom");
+        EXPECT_EQ(windowOf(map, want(controls, wanted, 4)), whole);
+    }
+}
+
+TEST(LibcameraControls, FlickerByHandHasAPeriodFromTheBeginning)
+{
+    ControlMap map;
+    addPi(map);
+    map.integer("AeFlickerMode", 0, 2).integer("AeFlickerPeriod", 100, 1000000);
+    auto controls = controlsOf(map);
+    const auto periodOf = [&map](const std::vector<LibcameraControls::Step> &steps) {
+        std::int32_t period = 0;
+        for (const auto &step : steps)
+            for (const auto &[number, value] : step.values)
+                if (map.id(number)->name() == "AeFlickerPeriod")
+                    period = value.get<std::int32_t>();
+        return period;
+    };
+    EXPECT_EQ(periodOf(want(controls, {{"AeFlickerMode", std::string("Manual")}})), 10000);
+    EXPECT_EQ(periodOf(want(controls,
+                            {{"AeFlickerMode", std::string("Manual")}, {"AeFlickerPeriod", std::int64_t{8333}}}, 2)),
+              8333);
+}
+
 TEST(LibcameraControls, ZoomStaysOnTheSensorAndGoesBack)
 {
     ControlMap map;

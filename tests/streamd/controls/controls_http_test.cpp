@@ -2,6 +2,7 @@
 
 #include "tests/streamd/controls/served_controls.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -249,38 +250,67 @@ TEST_F(ControlsHttpTest, AChangeSaysWhichStateItIsFor)
 TEST_F(ControlsHttpTest, WhatIsNoChangeIsRefused)
 {
     served.open();
-    for (const char *bad : {"",
-                            " ",
-                            "null",
-                            "3",
-                            "\"Brightness\"",
-                            "[]",
-                            "[{\"Brightness\":1}]",
-                            "{",
-                            "{}x",
-                            "{\"Brightness\":}",
-                            "{\"Brightness\":0.5,}",
-                            "{'Brightness':0.5}",
-                            "{\"Brightness\":NaN}",
-                            "{\"Brightness\":1e999}",
-                            "{\"Brightness\":{}}",
-                            "{\"Brightness\":[[0.5]]}",
-                            "{\"Brightness\":[\"x\"]}",
-                            "{\"Brightness\":18446744073709551615}",
-                            "{\"AwbMode\":\"a\\nb\"}",
-                            "{\"AwbMode\":\"\\u0000\"}",
-                            "{\"\":1}",
-                            "{\"a b\":1}",
-                            "{\"a\\u0000\":1}",
-                            "{\"Brightness\":\"\xff\"}",
-                            "\xef\xbb\xbf",
-                            "{\"presets\":{\"a\":3}}",
-                            "{\"presets\":{\"a\":{\"b\":{}}}}",
-                            "{\"presets\":{\"a\":{\"b\":null}}}"})
+    for (const char *bad : {"", " ", "null", "3", "\"Brightness\"", "[]", "[{\"Brightness\":1}]", "{", "{}x",
+                            "{\"Brightness\":}", "{\"Brightness\":0.5,}", "{'Brightness':0.5}", "{\"Brightness\":NaN}",
+                            "{\"Brightness\":1e999}", "{\"Brightness\":\"\xff\"}", "\xef\xbb\xbf"})
         EXPECT_EQ(status(change(bad)), 400U) << bad;
-    EXPECT_EQ(status(change(std::string(65, 'n').insert(0, "{\"").append("\":1}"))), 400U);
     EXPECT_EQ(status(change(std::string(4096, '['))), 400U);
-    EXPECT_EQ(status(change("{\"Brightness\":" + std::string(2000, '[') + std::string(2000, ']') + "}")), 400U);
+    EXPECT_EQ(generation(), 0U);
+}
+
+// What fits no control of any camera: the name of it, the value where it is a plain one, and what is allowed.
+TEST_F(ControlsHttpTest, WhatFitsNoControlIsRefusedByName)
+{
+    struct Case {
+        const char *body;
+        const char *refusal;
+    };
+    const std::vector<Case> all{
+        {R"({"Contrast": 2, "Brightness": {}})",
+         R"({"error": "Brightness is -1 to 1", "name": "Brightness", "allowed": "-1 to 1"})"},
+        {R"({"Brightness": [[0.5]]})",
+         R"({"error": "Brightness is -1 to 1", "name": "Brightness", "allowed": "-1 to 1"})"},
+        {R"({"Brightness": 18446744073709551615})",
+         R"({"error": "Brightness is -1 to 1", "name": "Brightness", "value": 18446744073709551615, "allowed": "-1 to 1"})"},
+        {R"({"a b": 1})", R"({"error": "the camera has no control a b", "name": "a b", "value": 1})"},
+        {R"({"Nothing": {}})", R"({"error": "the camera has no control Nothing", "name": "Nothing"})"},
+        {R"({"preset": 3})",
+         R"({"error": "preset is the name of a preset", "name": "preset", "value": 3, "allowed": "the name of a preset"})"},
+        {R"({"presets": {"night": 3}})",
+         R"({"error": "a preset is an object of controls and their values", "name": "night", "value": 3,
+             "allowed": "an object"})"},
+        {R"({"presets": {"night": {"Brightness": null}}})",
+         R"({"error": "Brightness is -1 to 1", "name": "Brightness", "value": null, "allowed": "-1 to 1"})"}};
+    served.open();
+    for (const auto &each : all) {
+        const auto given = answer(change(each.body));
+        EXPECT_EQ(given.status, 422U) << each.body;
+        EXPECT_EQ(json::parse(given.body), json::parse(each.refusal)) << each.body;
+    }
+    std::vector<std::string> more{
+        R"({"AwbMode": "a\nb"})", R"({"AwbMode": "\u0000"})",         R"({"AwbMode": "Glühlampe"})", R"({"": 1})",
+        R"({"a\u0000": 1})",      R"({"presets": {"a": {"b": {}}}})", R"({"Brightness": ["x"]})"};
+    more.push_back("{\"" + std::string(65, 'n') + "\":1}");
+    more.push_back("{\"AwbMode\":\"" + std::string(65, 'n') + "\"}");
+    more.push_back("{\"Brightness\":" + std::string(2000, '[') + std::string(2000, ']') + "}");
+    std::string preset;
+    for (int i = 0; i < 200; ++i)
+        preset += fmt::format("{}\"Name{}\":1", i == 0 ? "" : ",", i);
+    more.push_back("{\"presets\":{\"night\":{" + preset + "}}}");
+    for (const std::string &bad : more) {
+        const auto given = answer(change(bad));
+        EXPECT_EQ(given.status, 422U) << bad;
+        EXPECT_TRUE(json::parse(given.body).contains("name")) << bad;
+    }
+    EXPECT_EQ(generation(), 0U) << "all or nothing";
+}
+
+TEST_F(ControlsHttpTest, WhatFitsNoControlIsRefusedWithoutACameraToo)
+{
+    const auto given = answer(change(R"({"Brightness": {}})"));
+    EXPECT_EQ(given.status, 422U);
+    EXPECT_EQ(json::parse(given.body),
+              json::parse(R"({"error": "no control Brightness takes this", "name": "Brightness"})"));
     EXPECT_EQ(generation(), 0U);
 }
 
@@ -294,7 +324,7 @@ TEST_F(ControlsHttpTest, TheSpecialMembersAreNoControls)
         if (opened)
             served.open();
         for (const char *body : all)
-            EXPECT_EQ(status(change(body)), 400U) << body;
+            EXPECT_EQ(status(change(body)), 422U) << body;
         EXPECT_EQ(generation(), 0U);
     }
 }
@@ -380,6 +410,9 @@ TEST_F(ControlsHttpTest, FocusesOnDemand)
     for (const char *bad : {R"({"x": 0.3})", R"({"y": 0.3})", R"({"x": -0.1, "y": 0})", R"({"x": 0, "y": 1.1})",
                             R"({"x": "0.3", "y": 0.3})", R"({"x": null, "y": null})", R"({"x": [0], "y": {}})"})
         EXPECT_EQ(status(post("/controls/focus", bad)), 422U) << bad;
+    EXPECT_EQ(
+        json::parse(answer(post("/controls/focus", R"({"x": 0.3, "y": 1.1})")).body),
+        json::parse(R"({"error": "x and y are numbers from 0 to 1", "name": "y", "value": 1.1, "allowed": "0 to 1"})"));
     for (const char *bad : {"", "[]", "3", "null", "{"})
         EXPECT_EQ(status(post("/controls/focus", bad)), 400U) << bad;
     EXPECT_EQ(served.wanted->view().set.focus, 2U);
