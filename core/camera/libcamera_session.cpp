@@ -267,10 +267,11 @@ void LibcameraSession::wantControls(const ControlsRequest &controls)
     const std::string id = camera_->id();
     const ControlValues wanted = controls.wantedOf(id);
     // First: when the frames say that the generation is in force, all of it is.
-    if (webcam_)
-        webcam_->want(wanted, controls.of(id).restored);
+    const bool webcam_told = webcam_ && webcam_->want(wanted, controls.of(id).restored);
     {
         const MutexLock lock(mutex_);
+        if (webcam_told)
+            controls_->noteValueSaid();
         controls_->want(controls.generation, wanted, controls.of(id));
         webcam_problems_ = webcam_ ? webcam_->problems() : ControlProblems{};
         const auto exposure = controls_->manualExposure();
@@ -304,7 +305,7 @@ void LibcameraSession::reportProblems()
         if (!std::exchange(problems_changed_, false))
             return;
         for (const std::string &name : controls_->refusedNames())
-            problems.emplace(name, "the camera refuses it");
+            problems.emplace(name, "the camera refused it");
         problems.insert(webcam_problems_.begin(), webcam_problems_.end());
     }
     sink_.onControlProblems(problems);
@@ -330,6 +331,7 @@ void LibcameraSession::stop()
         camera_.reset();
         return;
     }
+    awaitDisconnected();
     camera_->stop(); // hands out the cancelled requests in this call: no mutex may be held
     bool all_back = false;
     {
@@ -418,8 +420,27 @@ void LibcameraSession::onRequestCompleted(libcamera::Request *request)
         deliver(index, *request, metadata);
 }
 
+// libcamera hears of an unplugging from udev, on a busy machine seconds late. Until then the camera runs for it, and
+// stop() would abort the process: the uvcvideo pipeline's requests do not come back when the driver is gone, and it
+// asserts that none is left (seen with 0.4.0). Where it never hears of it, the driver watchdog ends the process.
+void LibcameraSession::awaitDisconnected()
+{
+    if (!webcam_ || !webcam_->isUnplugged())
+        return;
+    UniqueLock lock(mutex_);
+    if (!disconnected_)
+        log::warning("the camera {} was unplugged, but libcamera does not know yet", name_);
+    while (!disconnected_)
+        disconnected_changed_.wait(lock.native());
+}
+
 void LibcameraSession::onDisconnected()
 {
+    {
+        const MutexLock lock(mutex_);
+        disconnected_ = true;
+    }
+    disconnected_changed_.notify_all();
     sink_.onSourceError({ErrorKind::kNoCamera, fmt::format("the camera {} was unplugged", name_)});
 }
 

@@ -67,7 +67,8 @@ private:
     void noteStep(std::size_t index, bool cancelled) PICAM_REQUIRES(mutex_);
     void reportProblems() PICAM_EXCLUDES(mutex_);
     void onRequestCompleted(libcamera::Request *request);
-    void onDisconnected();
+    void onDisconnected() PICAM_EXCLUDES(mutex_);
+    void awaitDisconnected() PICAM_EXCLUDES(mutex_);
     void freeRequests();
     [[nodiscard]] bool early(Clock::time_point now) PICAM_REQUIRES(mutex_);
     void deliver(std::size_t index, libcamera::Request &request, const CaptureMetadata &metadata);
@@ -101,6 +102,8 @@ private:
 
     Mutex mutex_;
     bool running_ PICAM_GUARDED_BY(mutex_) = false;
+    bool disconnected_ PICAM_GUARDED_BY(mutex_) = false; // libcamera knows that the camera was unplugged
+    std::condition_variable disconnected_changed_;
     double fps_ PICAM_GUARDED_BY(mutex_) = 30.0;
     bool rate_changed_ PICAM_GUARDED_BY(mutex_) = false;
     bool still_wanted_ PICAM_GUARDED_BY(mutex_) = false; // the next request shall bring one

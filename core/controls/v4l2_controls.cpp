@@ -309,6 +309,12 @@ std::optional<ControlValue> V4l2Controls::get(std::string_view name)
     return ControlValue(control->info.values[static_cast<std::size_t>(found - control->menu.begin())]);
 }
 
+bool V4l2Controls::isUnplugged()
+{
+    v4l2_capability capability{};
+    return device_->ioctl(VIDIOC_QUERYCAP, &capability) != 0 && errno == ENODEV;
+}
+
 const V4l2Controls::Control *V4l2Controls::find(std::string_view name) const
 {
     for (const Control &control : controls_)

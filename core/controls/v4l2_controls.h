@@ -42,6 +42,9 @@ public:
     // What the driver says it is now; empty where it does not, and for what infos() did not give.
     [[nodiscard]] std::optional<ControlValue> get(std::string_view name);
 
+    // Whether the device is gone for good. The kernel's own word: no camera is asked, and nothing waits.
+    [[nodiscard]] bool isUnplugged();
+
 private:
     struct Control {
         std::uint32_t id = 0;

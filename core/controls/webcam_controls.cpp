@@ -2,7 +2,7 @@
 
 namespace picam {
 
-void WebcamControls::want(const ControlValues &wanted, const std::set<std::string, std::less<>> &restored)
+bool WebcamControls::want(const ControlValues &wanted, const std::set<std::string, std::less<>> &restored)
 {
     const ControlPlan plan = planControls(infos_, wanted, restored, told_);
     for (const ControlChange &change : plan.modes)
@@ -14,6 +14,7 @@ void WebcamControls::want(const ControlValues &wanted, const std::set<std::strin
         moving_.insert(name);
     // What is not told any more is no problem either.
     std::erase_if(problems_, [this](const auto &problem) { return !told_.contains(problem.first); });
+    return !plan.modes.empty() || !plan.values.empty();
 }
 
 void WebcamControls::tell(const ControlChange &change)

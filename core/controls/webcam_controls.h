@@ -23,13 +23,15 @@ public:
     }
 
     [[nodiscard]] const ControlInfos &infos() const { return infos_; }
-    void want(const ControlValues &wanted, const std::set<std::string, std::less<>> &restored);
+    // Whether it had to be told anything.
+    bool want(const ControlValues &wanted, const std::set<std::string, std::less<>> &restored);
     // What the camera refused, and why.
     [[nodiscard]] const std::map<std::string, std::string, std::less<>> &problems() const { return problems_; }
     // What the camera has now. Asked is for all at first, then for what it was told, and each time for what an
     // automatism moves. One that gives no answer ends this round, so that a camera that has to be waited for is waited
     // for once, and is left alone until something is wanted again.
     const ControlValues &read();
+    [[nodiscard]] bool isUnplugged() { return device_.isUnplugged(); } // as V4l2Controls::isUnplugged()
 
 private:
     using Names = std::set<std::string, std::less<>>;

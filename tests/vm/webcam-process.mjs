@@ -66,6 +66,14 @@ const commands = {
       return given;
     };
   },
+  async restore() {
+    Object.assign(camera, { dead: false, refuses: {} });
+    spoil = null;
+    huffman = true;
+    light = lightStep = 0;
+    if (camera.frozen) camera.freeze(false);
+    if (!camera.isPlugged) await camera.plug(socket);
+  },
   plug: () => camera.plug(socket),
   unplug: () => camera.unplug(),
   freeze: (on) => camera.freeze(on),

@@ -58,6 +58,7 @@ export class Webcam {
     });
   }
 
+  restore() { return this.#ask('restore'); } // plugged in, and nothing wrong with it
   plug() { return this.#ask('plug'); }
   unplug() { return this.#ask('unplug'); }
   freeze(on) { return this.#ask('freeze', on); } // gives no frames, but answers

@@ -194,8 +194,13 @@ TEST_F(V4l2ControlsTest, SetsAndGetsEachType)
     EXPECT_EQ(controls.get("v4l2.power_line_frequency"), std::nullopt);
     EXPECT_EQ(controls.get("v4l2.hue"), std::nullopt);
     EXPECT_EQ(controls.get(""), std::nullopt);
+    EXPECT_FALSE(controls.isUnplugged());
+    webcam.gone = EIO; // it answers nothing, and may again
+    EXPECT_EQ(controls.get("v4l2.sharpness"), std::nullopt);
+    EXPECT_FALSE(controls.isUnplugged());
     webcam.gone = ENODEV;
     EXPECT_EQ(controls.get("v4l2.sharpness"), std::nullopt);
+    EXPECT_TRUE(controls.isUnplugged());
 }
 
 TEST_F(V4l2ControlsTest, AnyValueOfAnyTypeIsSafe)
