@@ -229,7 +229,7 @@ void StreamPipeline::onCameraClosing()
 
 void StreamPipeline::onCameraUnavailable(const Error &why)
 {
-    status_.cameraFailed();
+    status_.cameraFailed(why.message, std::chrono::steady_clock::now());
     CameraStatus status;
     status.state = CameraState::kUnavailable;
     status.reason = why.message;

@@ -7,9 +7,9 @@
 
 #include "core/base/thread_annotations.h"
 #include "core/camera/camera_controller.h"
+#include "core/loop/scheduler.h"
 #include "core/store/frame_store.h"
 #include "streamd/controls/controls_camera.h"
-#include "core/loop/scheduler.h"
 #include "streamd/pipeline/camera_switch.h"
 #include "streamd/pipeline/encoder_pool.h"
 #include "streamd/pipeline/store_stills.h"

@@ -1,10 +1,13 @@
 #include "streamd/status/status.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace picam {
 
 namespace {
+
+constexpr std::size_t kFaultsKept = 8;
 
 double seconds(std::chrono::steady_clock::duration duration)
 {
@@ -19,6 +22,7 @@ Status::Status(std::string version, std::string instance, Time started, std::str
                                  .title = std::move(title),
                                  .camera = {},
                                  .controls = {},
+                                 .faults = {},
                                  .encode_seconds = Histogram({0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02,
                                                               0.03, 0.05, 0.075, 0.1, 0.2, 0.5}),
                                  .age_seconds = Histogram({0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1,
@@ -41,10 +45,25 @@ void Status::cameraStarted()
     ++values_.camera_starts;
 }
 
-void Status::cameraFailed()
+void Status::cameraFailed(const std::string &reason, Time now)
 {
     const MutexLock lock(mutex_);
     ++values_.camera_failures;
+    addFault(reason, now);
+}
+
+// A camera that is not there fails again with each attempt: that is one, however many come between.
+void Status::addFault(const std::string &what, Time now)
+{
+    std::vector<Fault> &faults = values_.faults;
+    auto found = std::find_if(faults.begin(), faults.end(), [&what](const Fault &fault) { return fault.what == what; });
+    if (found == faults.end())
+        found = faults.insert(faults.end(), Fault{.what = what});
+    ++found->times;
+    found->last = now;
+    std::rotate(faults.begin(), found, found + 1);
+    if (faults.size() > kFaultsKept)
+        faults.pop_back();
 }
 
 void Status::captured(std::uint64_t frames, std::uint64_t replaced, std::uint64_t paced)
@@ -134,10 +153,11 @@ void Status::videoViewers(unsigned rung, std::size_t count)
     values_.rungs.at(rung).viewers = count;
 }
 
-void Status::videoFailed()
+void Status::videoFailed(Time now)
 {
     const MutexLock lock(mutex_);
     ++values_.video_failures;
+    addFault("no H.264 encoder works", now);
 }
 
 StatusValues Status::values(Time now) const
@@ -146,6 +166,8 @@ StatusValues Status::values(Time now) const
     StatusValues values = values_;
     values.uptime_seconds = seconds(now - started_);
     values.camera_state_seconds = seconds(now - camera_since_);
+    for (Fault &fault : values.faults)
+        fault.seconds_ago = seconds(now - fault.last);
     return values;
 }
 

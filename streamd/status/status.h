@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace picam {
 
@@ -21,6 +22,14 @@ namespace picam {
 struct ControlsStatus {
     std::uint32_t generation = 0;
     ControlValues values;
+};
+
+// What went wrong, once or several times.
+struct Fault {
+    std::string what; // one sentence, without a full stop
+    std::uint64_t times = 0;
+    std::chrono::steady_clock::time_point last{};
+    double seconds_ago = 0.0; // since `last`, in values()
 };
 
 // H.264 of one rung (VideoRungs).
@@ -57,6 +66,7 @@ struct StatusValues {
     std::uint64_t paused = 0;                          // of them
     std::array<RungStatus, kVideoRungs> rungs{};
     std::uint64_t video_failures = 0; // times no H.264 encoder worked
+    std::vector<Fault> faults;        // the newest first
     Histogram encode_seconds;
     Histogram age_seconds; // of a frame when its last byte was handed to the kernel
 };
@@ -69,7 +79,7 @@ public:
 
     void setCamera(const CameraStatus &camera, Time now);
     void cameraStarted();
-    void cameraFailed();
+    void cameraFailed(const std::string &reason, Time now);
     // Frames that the camera gave; of them replaced by newer ones before they were encoded, and left out for the rate.
     void captured(std::uint64_t frames, std::uint64_t replaced, std::uint64_t paced);
     void dropped();
@@ -84,11 +94,13 @@ public:
                       std::string_view encoder);
     void videoAsked(unsigned rung, std::uint32_t bitrate);
     void videoViewers(unsigned rung, std::size_t count);
-    void videoFailed();
+    void videoFailed(Time now);
 
     [[nodiscard]] StatusValues values(Time now) const;
 
 private:
+    void addFault(const std::string &what, Time now) PICAM_REQUIRES(mutex_);
+
     const Time started_;
     mutable Mutex mutex_;
     StatusValues values_ PICAM_GUARDED_BY(mutex_);

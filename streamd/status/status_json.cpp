@@ -2,6 +2,7 @@
 
 #include "core/controls/control_json.h"
 
+#include <fmt/chrono.h>
 #include <nlohmann/json.hpp>
 
 namespace picam {
@@ -51,6 +52,16 @@ std::string statusJson(const StatusValues &values)
                          {"encoder", rung.encoder},
                          {"encode_mean_ms", mean * 1000.0}});
     }
+    json faults = json::array();
+    // By the clock of now: a machine without one of its own has had another one when it booted.
+    const auto now = std::chrono::system_clock::now();
+    for (const Fault &fault : values.faults) {
+        const auto at = now - std::chrono::duration_cast<std::chrono::system_clock::duration>(
+                                  std::chrono::duration<double>(fault.seconds_ago));
+        const std::tm utc = fmt::gmtime(std::chrono::system_clock::to_time_t(at));
+        faults.push_back(
+            {{"at", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", utc)}, {"what", fault.what}, {"times", fault.times}});
+    }
     const json status = {
         {"version", values.version},
         {"instance", values.instance},
@@ -68,6 +79,7 @@ std::string statusJson(const StatusValues &values)
           {"skipped", values.skipped}}},
         {"bytes", {{"encoded", values.encoded_bytes}, {"sent", values.sent_bytes}}},
         {"h264", {{"failures", values.video_failures}, {"rungs", std::move(rungs)}}},
+        {"faults", std::move(faults)},
         {"encode", histogramJson(values.encode_seconds)},
         {"age", histogramJson(values.age_seconds)}};
     return status.dump(2, ' ', false, json::error_handler_t::replace) + "\n";

@@ -324,7 +324,7 @@ void VideoRungs::onVideo(const RungEncoders::Result &result)
 // No encoder works: JPEGs for those who take them, and the end for the others.
 void VideoRungs::fail(unsigned number, Time now)
 {
-    status_.videoFailed();
+    status_.videoFailed(now);
     rungs_.at(number).failed = true;
     rungs_.at(number).encoding = false;
     std::vector<VideoViewer *> without;

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <regex>
+
 namespace picam {
 namespace {
 
@@ -54,7 +56,7 @@ TEST(StatusJson, ADeadCameraIsNotStreaming)
 {
     Status status = fresh();
     status.setCamera({CameraState::kStreaming, {}, "imx708", {640, 480}, 30.0}, kStart);
-    status.cameraFailed();
+    status.cameraFailed("it hangs", kStart);
     status.setCamera({CameraState::kUnavailable, "it \"hangs\"\n", {}, {}, 0.0}, kStart + 1s);
     status.setCamera({CameraState::kUnavailable, "it \"hangs\"\n", {}, {}, 0.0}, kStart + 5s);
     const auto told = json::parse(statusJson(status.values(kStart + 9s)));
@@ -62,6 +64,23 @@ TEST(StatusJson, ADeadCameraIsNotStreaming)
     EXPECT_EQ(told["camera"]["reason"], "it \"hangs\"\n");
     EXPECT_EQ(told["camera"]["state_seconds"], 8.0) << "the same state again is no new one";
     EXPECT_EQ(told["camera"]["source"], "");
+}
+
+TEST(StatusJson, TellsTheLastFaultsTheNewestFirst)
+{
+    Status status = fresh();
+    EXPECT_EQ(json::parse(statusJson(status.values(kStart)))["faults"], json::array());
+    for (int i = 0; i < 3; ++i)
+        status.cameraFailed("no camera", kStart);
+    status.videoFailed(kStart + 5s);
+    const auto faults = json::parse(statusJson(status.values(kStart)))["faults"];
+    ASSERT_EQ(faults.size(), 2U);
+    EXPECT_EQ(faults[0]["what"], "no H.264 encoder works");
+    EXPECT_EQ(faults[0]["times"], 1);
+    EXPECT_EQ(faults[1]["what"], "no camera");
+    EXPECT_EQ(faults[1]["times"], 3);
+    EXPECT_TRUE(std::regex_match(faults[1]["at"].get<std::string>(),
+                                 std::regex("20\\d\\d-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ")));
 }
 
 TEST(StatusJson, TellsWhichControlsAreInForce)

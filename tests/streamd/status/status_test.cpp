@@ -18,7 +18,7 @@ TEST(Status, CountsWhatHappens)
 {
     Status status = fresh();
     status.cameraStarted();
-    status.cameraFailed();
+    status.cameraFailed("it hangs", kStart);
     status.captured(3, 2, 0);
     status.captured(1, 0, 1);
     status.dropped();
@@ -43,6 +43,26 @@ TEST(Status, CountsWhatHappens)
     EXPECT_EQ(values.age_seconds.quantile(1.0), 0.01);
     EXPECT_EQ(values.skipped, 1U);
     EXPECT_EQ(values.refused, 1U);
+}
+
+TEST(Status, KeepsAFewFaults)
+{
+    Status status = fresh();
+    for (int i = 0; i < 20; ++i) {
+        status.cameraFailed(std::to_string(i), kStart + std::chrono::seconds(i));
+        status.cameraFailed(std::to_string(i), kStart + std::chrono::seconds(i));
+    }
+    const auto faults = status.values(kStart + 30s).faults;
+    ASSERT_EQ(faults.size(), 8U);
+    EXPECT_EQ(faults.front().what, "19");
+    EXPECT_EQ(faults.front().times, 2U);
+    EXPECT_EQ(faults.front().seconds_ago, 11.0);
+    EXPECT_EQ(faults.back().what, "12");
+    status.cameraFailed("15", kStart + 25s);
+    const auto again = status.values(kStart + 30s).faults;
+    EXPECT_EQ(again.size(), 8U);
+    EXPECT_EQ(again.front().what, "15");
+    EXPECT_EQ(again.front().times, 3U);
 }
 
 TEST(Status, CountsViewersByWireFormat)
