@@ -24,6 +24,7 @@ until_true() {
         read -rt 0.1 <> <(:) || true
     done
 }
+# A free port, and the next one, which an edge takes.
 port() { node -e 'const s=require("net").createServer().listen(0,"127.0.0.1",()=>{console.log(s.address().port);s.close()})'; }
 folders() { find /dev/shm /tmp ${XDG_RUNTIME_DIR:+"$XDG_RUNTIME_DIR"} -maxdepth 1 -name 'picam.??????' | sort; }
 ended() { ! kill -0 "$pid" 2>/dev/null; }
@@ -104,6 +105,21 @@ where=http://127.0.0.1:$number
 [ "$(change -H 'X-Picam-User: picam' -H 'X-Picam-Role: operator')" = 403 ] || fail "whoever looks may change the controls"
 [ ! -e /proc/net/if_inet6 ] || [ "$(code "http://[::1]:$number/pi.jpg")" = 200 ] || fail "no still over IPv6"
 interrupt
+
+# With an engine and an edge of its own: the edge has the camera's pictures, and all of it goes with Ctrl-C.
+begin --reach
+until_true 60 grep -q "^The edge shows" "$work/log" || fail "no edge"
+edge=$(sed -n 's#^The edge shows .* at \(http://[^ ]*/\).*#\1#p' "$work/log")
+[ "$edge" = "http://127.0.0.1:$((number + 1))/" ] || fail "no address of the edge: $edge"
+until_true 20 curl -fs -o "$work/still.jpg" "${edge}pi.jpg" || fail "no still from the edge"
+[ "$(head -c2 "$work/still.jpg" | od -An -tx1 | tr -d ' ')" = ffd8 ] || fail "the edge's still is no JPEG"
+grep -q "camera feed .* opened by picam-snapshot" "$work/log" || fail "the edge has another camera"
+children=$(pgrep -P "$pid")
+interrupt
+for child in $children; do
+    ! kill -0 "$child" 2>/dev/null || fail "process $child is left"
+done
+[ "$(folders)" = "$before" ] || fail "a folder is left: $(folders)"
 
 # Root's folder of the session is nobody else's to enter, and its umask may leave others nothing.
 if [ "$(id -u)" -eq 0 ]; then

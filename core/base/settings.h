@@ -1,4 +1,4 @@
-// Settings holds every setting of both programs, with its default. One table (settings_table.h) defines the TOML file,
+// Settings holds every setting of all programs, with its default. One table (settings_table.h) defines the TOML file,
 // the flags, the environment variables, --help and --print-config. Read once at the start, then constant.
 #pragma once
 
@@ -65,6 +65,18 @@ struct SnapshotSettings {
     std::uint32_t threads = 8;
 };
 
+// What picam-relay does with this camera: publish it to an engine, or join one where it is published.
+enum class RelayRole : std::uint8_t { kOff, kPublish, kJoin };
+
+struct RelaySettings {
+    RelayRole role = RelayRole::kOff;
+    std::string camera; // its name at the engine; empty: the instance's
+    std::vector<std::string> servers;
+    std::string ca = "/etc/ssl/certs/ca-certificates.crt";
+    std::string nkey; // public key; empty: no login
+    std::string seed; // file of the private key; empty: Settings::relaySeedPath() says which
+};
+
 struct Settings {
     std::string instance = "pi";
     std::string runtime_dir = "/run/picam";
@@ -73,6 +85,7 @@ struct Settings {
     CameraSettings camera;
     StreamSettings stream;
     SnapshotSettings snapshot;
+    RelaySettings relay;
 
     // Where a program feeds pictures to this instance.
     [[nodiscard]] std::string feedPath() const

@@ -109,6 +109,20 @@ bool isName(const std::string &text)
     });
 }
 
+bool isEngineServer(const std::string &text)
+{
+    return (text.rfind("tls://", 0) == 0 || text.rfind("nats://", 0) == 0) &&
+           std::all_of(text.begin(), text.end(), [](unsigned char c) { return c > 0x20 && c < 0x7f; });
+}
+
+bool isNkey(const std::string &text)
+{
+    return text.empty() ||
+           (text.size() == 56 && text.front() == 'U' && std::all_of(text.begin(), text.end(), [](char c) {
+                return (c >= 'A' && c <= 'Z') || (c >= '2' && c <= '7');
+            }));
+}
+
 bool isPrintable(const std::string &text)
 {
     return std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
@@ -224,6 +238,27 @@ SettingEntry text(std::string key, std::string help, std::string allowed, bool (
             [member](const Settings &settings) { return std::string(member(settings)); }};
 }
 
+template <class Member>
+SettingEntry list(std::string key, std::string help, std::string allowed, bool (*good)(const std::string &),
+                  Member member)
+{
+    return {std::move(key),
+            std::move(help),
+            std::move(allowed),
+            false,
+            [good, member](Settings &settings, const std::string &value) {
+                auto &items = member(settings);
+                items = splitList(value);
+                return std::all_of(items.begin(), items.end(), good);
+            },
+            [member](const Settings &settings) {
+                std::string text;
+                for (const auto &item : member(settings))
+                    text += (text.empty() ? "\"" : ", \"") + item + "\"";
+                return "[" + text + "]";
+            }};
+}
+
 // A member as an accessor, for const and for changing settings alike.
 #define PICAM_MEMBER(path)                                                                                             \
     [](auto &settings) -> auto &                                                                                       \
@@ -248,6 +283,8 @@ std::vector<SettingEntry> makeTable()
     const Names<ColorRangeSetting> ranges{{"auto", ColorRangeSetting::kAuto},
                                           {"full", ColorRangeSetting::kFull},
                                           {"limited", ColorRangeSetting::kLimited}};
+    const Names<RelayRole> roles{
+        {"off", RelayRole::kOff}, {"publish", RelayRole::kPublish}, {"join", RelayRole::kJoin}};
     const Names<VideoSetting> videos{{"auto", VideoSetting::kAuto}, {"off", VideoSetting::kOff}};
     std::vector<SettingEntry> table;
     table.push_back(text("instance", "name of this camera: one instance each, if there are several",
@@ -319,18 +356,8 @@ std::vector<SettingEntry> makeTable()
                              10min, PICAM_MEMBER(stream.ack_timeout)));
     table.push_back(integer<std::uint32_t>("stream.max_viewers", "viewers at the same time", 1, 10000,
                                            PICAM_MEMBER(stream.max_viewers)));
-    table.push_back({"stream.origins", "sites whose pages may watch stream and stills, beside picam's own",
-                     "a list like [\"https://example.org\"]", false,
-                     [](Settings &settings, const std::string &value) {
-                         settings.stream.origins = splitList(value);
-                         return std::all_of(settings.stream.origins.begin(), settings.stream.origins.end(), isOrigin);
-                     },
-                     [](const Settings &settings) {
-                         std::string list;
-                         for (const auto &origin : settings.stream.origins)
-                             list += (list.empty() ? "\"" : ", \"") + origin + "\"";
-                         return "[" + list + "]";
-                     }});
+    table.push_back(list("stream.origins", "sites whose pages may watch stream and stills, beside picam's own",
+                         "a list like [\"https://example.org\"]", isOrigin, PICAM_MEMBER(stream.origins)));
     table.push_back(size("snapshot.size", "size of a still", PICAM_MEMBER(snapshot)));
     table.push_back(integer("snapshot.quality", "JPEG quality of a still", 1, 100, PICAM_MEMBER(snapshot.quality)));
     table.push_back(
@@ -345,6 +372,21 @@ std::vector<SettingEntry> makeTable()
                              PICAM_MEMBER(snapshot.deadline)));
     table.push_back(integer<std::uint32_t>("snapshot.threads", "requests served at the same time", 1, 64,
                                            PICAM_MEMBER(snapshot.threads)));
+    table.push_back(choice("relay.role",
+                           "picam-relay: publish this camera to an engine, or join one where it is published", roles,
+                           PICAM_MEMBER(relay.role)));
+    table.push_back(text(
+        "relay.camera", "this camera's name at the engine", "letters, digits, - and _, up to 32; empty: the instance",
+        [](const std::string &name) { return name.empty() || isName(name); }, PICAM_MEMBER(relay.camera)));
+    table.push_back(list("relay.servers", "the engine's servers", "a list like [\"tls://engine.example.org:4222\"]",
+                         isEngineServer, PICAM_MEMBER(relay.servers)));
+    table.push_back(text("relay.ca", "file of the certificates that the engine's have to come from", "a path",
+                         isPrintable, PICAM_MEMBER(relay.ca)));
+    table.push_back(text("relay.nkey", "public key that the engine knows picam-relay by",
+                         "U and 55 letters and digits; empty: no login", isNkey, PICAM_MEMBER(relay.nkey)));
+    table.push_back(text("relay.seed", "file of the private key, its owner's alone",
+                         "a path; empty: the service's credential, else /etc/picam/relay/INSTANCE.seed", isPrintable,
+                         PICAM_MEMBER(relay.seed)));
     return table;
 }
 

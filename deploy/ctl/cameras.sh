@@ -134,6 +134,7 @@ cmd_camera() {
         begin
         rm -f "$site/camera-$name.conf" "$site/path-$name.conf"
         commit
+        ! has_relay "$name" || relay_leave "$name"
         if [ -d /run/systemd/system ]; then
             systemctl --quiet disable --now "picam@$name.target"
             systemctl stop "picam-streamd@$name.service" "picam-snapshot@$name.socket" "picam-snapshot@$name.service"

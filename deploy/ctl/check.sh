@@ -319,7 +319,7 @@ cmd_check() {
     local camera check
     # A check that fails itself keeps no other from being made.
     for camera in $(camera_names); do
-        for check in settings services sockets state camera controls; do
+        for check in settings services sockets state camera controls relay; do
             "check_$check" "$camera" || true
         done
     done
@@ -330,10 +330,12 @@ cmd_check() {
 }
 
 cmd_status() {
-    local camera unit state
+    local camera unit units state
     for camera in $(camera_names); do
         echo "camera $camera"
-        for unit in "picam-streamd@$camera.service" "picam-snapshot@$camera.socket" "picam-snapshot@$camera.service"; do
+        units=("picam-streamd@$camera.service" "picam-snapshot@$camera.socket" "picam-snapshot@$camera.service")
+        ! has_relay "$camera" || units+=("picam-relay@$camera.service")
+        for unit in "${units[@]}"; do
             state="not looked at"
             [ ! -d /run/systemd/system ] || state=$(systemctl is-active "$unit" || true)
             printf '  %-36s %s\n' "$unit" "$state"

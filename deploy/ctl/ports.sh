@@ -206,27 +206,28 @@ find_nginx_user() {
 
 # The package's units and folders are for Debian's user of nginx. For another, files of the administrator's kind say so.
 write_nginx_group() {
-    local folder=$systemd/picam-snapshot@.socket.d before after
-    before=$(cat "$tmpfiles" "$folder/nginx-group.conf" 2>/dev/null || true)
+    local folder=$systemd/picam-snapshot@.socket.d relay=$systemd/picam-relay@.service.d before after
+    before=$(cat "$tmpfiles" "$folder/nginx-group.conf" "$relay/nginx-group.conf" 2>/dev/null || true)
     if [ "$nginx_group" = www-data ]; then
-        rm -f "$tmpfiles" "$folder/nginx-group.conf"
-        rmdir "$folder" 2>/dev/null || true
+        rm -f "$tmpfiles" "$folder/nginx-group.conf" "$relay/nginx-group.conf"
+        rmdir "$folder" "$relay" 2>/dev/null || true
     else
         (
             umask 022
-            mkdir -p "$folder" "${tmpfiles%/*}"
+            mkdir -p "$folder" "$relay" "${tmpfiles%/*}"
             printf '# Written by picamctl setup: nginx runs as group %s.\nd /run/picam 2750 picam %s -\n' "$nginx_group" "$nginx_group" | write "$tmpfiles"
             printf '# Written by picamctl setup.\n[Socket]\nSocketGroup=%s\n' "$nginx_group" | write "$folder/nginx-group.conf"
+            printf '# Written by picamctl setup.\n[Service]\nSupplementaryGroups=\nSupplementaryGroups=picam %s\n' "$nginx_group" | write "$relay/nginx-group.conf"
         )
     fi
-    after=$(cat "$tmpfiles" "$folder/nginx-group.conf" 2>/dev/null || true)
+    after=$(cat "$tmpfiles" "$folder/nginx-group.conf" "$relay/nginx-group.conf" 2>/dev/null || true)
     if [ "$before" = "$after" ] || [ -n "${PICAM_NGINX:-}" ]; then
         return
     fi
     systemd-tmpfiles --create picam.conf || true
     if [ -d /run/systemd/system ]; then
         systemctl daemon-reload
-        systemctl try-restart 'picam-snapshot@*.socket' 'picam-streamd@*.service' || true
+        systemctl try-restart 'picam-snapshot@*.socket' 'picam-streamd@*.service' 'picam-relay@*.service' || true
     fi
 }
 

@@ -103,6 +103,8 @@ public:
     // Takes one of the stream.max_viewers admission slots; the last copy of the pointer frees it. Null: all are taken,
     // or the program is shutting down.
     [[nodiscard]] virtual std::shared_ptr<void> admit() = 0;
+    // … one of picam-relay's own, which shows the camera to others elsewhere.
+    [[nodiscard]] virtual std::shared_ptr<void> admitRelay() = 0;
     [[nodiscard]] virtual bool offersVideo() const = 0;
     // Adds a viewer. REQUIRES: the caller holds a slot. `max_fps` 0: no limit. The connection keeps the result until it
     // has called onClosed().

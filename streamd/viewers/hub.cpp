@@ -17,14 +17,14 @@ Hub::Hub(Scheduler &scheduler, CameraSwitch &camera, VideoSwitch &video, Status 
 
 Hub::~Hub() = default;
 
-std::shared_ptr<void> Hub::admit()
+std::shared_ptr<void> Hub::takeSlot(const std::shared_ptr<std::uint32_t> &taken, std::uint32_t most)
 {
-    if (refusing_ || *admitted_ >= options_.max_viewers) {
+    if (refusing_ || *taken >= most) {
         status_.refused();
         return nullptr;
     }
-    ++*admitted_;
-    return {admitted_.get(), [admitted = admitted_](void *) { --*admitted; }};
+    ++*taken;
+    return {taken.get(), [taken](void *) { --*taken; }};
 }
 
 std::shared_ptr<ViewerEvents> Hub::join(std::shared_ptr<ViewerConnection> connection, WireFormat format, double max_fps)

@@ -36,6 +36,8 @@ public:
     static constexpr std::chrono::seconds kCheckPaused{10};
     // Of a late joiner's first picture, so that it sees something at once, but nothing old.
     static constexpr std::chrono::seconds kMaxFirstAge{1};
+    // picam-relay, and another one that takes its place while its connection is not closed yet.
+    static constexpr std::uint32_t kMaxRelays = 2;
 
     // All must outlive it.
     Hub(Scheduler &scheduler, CameraSwitch &camera, VideoSwitch &video, Status &status, HubOptions options);
@@ -44,7 +46,8 @@ public:
     ~Hub() override;
 
     // ViewerHost
-    [[nodiscard]] std::shared_ptr<void> admit() override;
+    [[nodiscard]] std::shared_ptr<void> admit() override { return takeSlot(admitted_, options_.max_viewers); }
+    [[nodiscard]] std::shared_ptr<void> admitRelay() override { return takeSlot(admitted_relays_, kMaxRelays); }
     [[nodiscard]] bool offersVideo() const override { return options_.viewer.offers_h264; }
     [[nodiscard]] std::shared_ptr<ViewerEvents> join(std::shared_ptr<ViewerConnection> connection, WireFormat format,
                                                      double max_fps) override;
@@ -58,6 +61,7 @@ public:
     [[nodiscard]] std::size_t viewerCount() const { return viewers_.size(); }
 
 private:
+    [[nodiscard]] std::shared_ptr<void> takeSlot(const std::shared_ptr<std::uint32_t> &taken, std::uint32_t most);
     void onDemandChanged() override;
     void onResumed(Viewer &viewer) override;
     void onViewerClosed(Viewer &viewer) override;
@@ -75,7 +79,9 @@ private:
 
     VideoRungs rungs_;
     std::vector<std::shared_ptr<Viewer>> viewers_;
-    std::shared_ptr<std::uint32_t> admitted_ = std::make_shared<std::uint32_t>(0); // slots in use
+    // Slots in use.
+    std::shared_ptr<std::uint32_t> admitted_ = std::make_shared<std::uint32_t>(0);
+    std::shared_ptr<std::uint32_t> admitted_relays_ = std::make_shared<std::uint32_t>(0);
     CameraStatus current_;
     FramePtr latest_; // while the camera streams
     bool wanted_ = false;

@@ -1,10 +1,10 @@
 #include "streamd/web/http_server.h"
 
 #include "core/base/origin.h"
+#include "core/loop/listener.h"
 #include "streamd/status/status_json.h"
 #include "streamd/status/status_metrics.h"
 #include "streamd/web/http_request.h"
-#include "core/loop/listener.h"
 
 #include <array>
 #include <boost/asio/io_context.hpp>

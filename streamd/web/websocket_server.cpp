@@ -1,9 +1,9 @@
 #include "streamd/web/websocket_server.h"
 
 #include "core/base/log.h"
+#include "core/loop/listener.h"
 #include "streamd/web/base64.h"
 #include "streamd/web/http_request.h"
-#include "core/loop/listener.h"
 #include "streamd/web/websocket_config.h"
 
 #include <algorithm>
@@ -31,6 +31,8 @@ struct Subprotocol {
 constexpr std::array<Subprotocol, 2> kSubprotocols{{{"picam.v2", WireFormat::kV2}, {"picam.v1", WireFormat::kV1}}};
 // nginx passes a handshake with a ticket on as this path, without a password.
 constexpr std::string_view kTicketPath = "/stream-by-ticket";
+// picam-relay connects with this path; nginx never asks for it. Who may look at this site is not its affair.
+constexpr std::string_view kRelayPath = "/relay";
 // A subprotocol and not in the query, because nginx writes the request line into its error log.
 constexpr std::string_view kTicketPrefix = "picam.ticket.";
 
@@ -145,12 +147,13 @@ private:
     }
     bool refuse(status_code::value status, const std::string &reason);
     [[nodiscard]] bool hasTicket() const;
-    [[nodiscard]] bool admitted() const { return access_.admits(generation_, Access::Clock::now()); }
+    [[nodiscard]] bool admitted() const { return relay_ || access_.admits(generation_, Access::Clock::now()); }
 
     const Connection connection_;
     ViewerHost &host_;
     Access &access_;
     const std::vector<std::string> &origins_;
+    bool relay_ = false;     // picam-relay, and no viewer
     std::string generation_; // of the nginx worker that passed it on
     const std::shared_ptr<WrittenFrames> written_;
     std::shared_ptr<void> admission_;
@@ -181,12 +184,13 @@ bool Session::accept()
     if (!http::originAllowed(connection_->get_request_header("Origin"), connection_->get_request_header("Host"),
                              origins_))
         return refuse(status_code::forbidden, "this page may not watch");
+    const std::string &target = connection_->get_request().get_uri();
+    relay_ = http::path(target) == kRelayPath;
     generation_ = connection_->get_request_header(std::string(Access::kHeader));
     if (!admitted()) {
         connection_->append_header("Retry-After", "1");
         return refuse(status_code::service_unavailable, std::string(Access::kReason));
     }
-    const std::string &target = connection_->get_request().get_uri();
     if (http::path(target) == kTicketPath && !hasTicket())
         return refuse(status_code::forbidden, "this ticket is void");
     const auto format = http::queryValue(target, "format");
@@ -209,7 +213,7 @@ bool Session::accept()
     }
     if (isVideoOnly(format_) && !host_.offersVideo())
         return refuse(status_code::not_found, "there is no H.264 here");
-    admission_ = host_.admit();
+    admission_ = relay_ ? host_.admitRelay() : host_.admit();
     if (!admission_) {
         connection_->append_header("Retry-After", "10");
         return refuse(status_code::service_unavailable, "too many viewers");

@@ -17,7 +17,7 @@ const kFps = 30;
 
 // Seconds on a processor: of one thread, or of a process with all its threads that live.
 export const threadSeconds = (pid, tid) => Number((procFile(pid, `task/${tid}/schedstat`) ?? '0').split(' ')[0]) / 1e9;
-const processSeconds = (pid) => threads(pid).reduce((sum, tid) => sum + threadSeconds(pid, tid), 0);
+export const processSeconds = (pid) => threads(pid).reduce((sum, tid) => sum + threadSeconds(pid, tid), 0);
 
 async function lines(args, onLine) {
   const child = spawn(kBench, args.map(String), { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -26,7 +26,8 @@ async function firstFrame(site) {
   return took;
 }
 
-function wakeUps(pid) {
+// How often its threads have waited so far.
+export function wakeUps(pid) {
   return threads(pid).map((thread) => procFile(pid, `task/${thread}/status`) ?? '')
     .reduce((sum, text) => sum + Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(text)?.[1] ?? 0), 0);
 }

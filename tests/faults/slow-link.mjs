@@ -15,6 +15,7 @@ export class SlowLink {
     link.set({ bitsPerSecond, roundTripMs });
     link.loss = loss;
     link.packets = 0; // since the last one was lost
+    link.isCut = false; // what is sent goes nowhere, and nobody is told, as behind a cable that is out
     link.sockets = new Set();
     link.server = net.createServer((client) => {
       const server = net.connect(port, '127.0.0.1');
@@ -55,6 +56,7 @@ export class SlowLink {
       to.destroy();
     });
     from.on('data', (data) => {
+      if (this.isCut) return;
       free = Math.max(free, performance.now());
       for (let at = 0; at < data.length; at += kSlice) {
         const slice = data.subarray(at, at + kSlice);

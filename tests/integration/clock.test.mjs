@@ -1,10 +1,9 @@
 // The wall clock is set while viewers watch, as it is on a Pi without a battery when the network comes: nothing stops,
 // nothing runs backwards, and stills say the new time.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
+import { fakedClock } from './faked-clock.mjs';
 import { assertWithin, jpegSize, Site, slowness, Viewer, waitFor } from './harness.mjs';
 
 const kDayMs = 86_400_000;
@@ -12,19 +11,12 @@ const kNearMs = 60_000;
 
 describe('the wall clock is set', () => {
   const folder = mkdtempSync('/dev/shm/picam-clock.');
-  const file = path.join(folder, 'clock');
-  const set = (days) => writeFileSync(file, `${days >= 0 ? '+' : ''}${days}d\n`);
+  const clock = fakedClock(folder);
   let site;
   let viewer;
 
   before(async () => {
-    const library = execFileSync('dpkg', ['-L', 'libfaketime'], { encoding: 'utf8' }).split('\n')
-      .find((line) => line.endsWith('/libfaketime.so.1'));
-    set(0);
-    site = await Site.start(['--stream.linger', '0s', '--snapshot.size', '320x240'], { env: {
-      LD_PRELOAD: library, FAKETIME_TIMESTAMP_FILE: file, FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1',
-      DONT_FAKE_MONOTONIC: '1',
-    } });
+    site = await Site.start(['--stream.linger', '0s', '--snapshot.size', '320x240'], { env: clock.env });
     viewer = new Viewer(site, { protocols: ['picam.v1'] });
     await viewer.waitFrames(3);
   });
@@ -36,7 +28,7 @@ describe('the wall clock is set', () => {
 
   for (const days of [400, -400, 0]) {
     test(`by ${days} days from the true time`, async () => {
-      set(days);
+      clock.set(`${days >= 0 ? '+' : ''}${days}d`);
       const due = Date.now() + days * kDayMs;
       const near = (ms) => Math.abs(ms - due) < kNearMs;
       await waitFor('a frame of the new time', () => near(viewer.frames.at(-1).capturedMs));

@@ -33,14 +33,29 @@ export async function waitFor(what, condition, deadlineMs = kDeadlineMs) {
   }
 }
 
-export async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
+const kFirstPort = 10_000;
+const kFewestPorts = 5000; // where the kernel gives away all of them
+const kForbiddenPort = 10_080; // in browsers
+
+// Ports of which none is another's. They are none that the kernel gives to whoever connects, for such a one may be taken
+// before it is used, and whoever was killed would not get its own back.
+export async function freePorts(count) {
+  const [least] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split(/\s+/).map(Number);
+  const servers = [];
+  while (servers.length < count) {
+    const port = kFirstPort + Math.floor(Math.random() * Math.max(least - kFirstPort, kFewestPorts));
+    if (port === kForbiddenPort) continue;
+    const server = net.createServer().listen(port, '127.0.0.1');
+    if (await once(server, 'listening').then(() => true, () => false)) servers.push(server);
+  }
+  return Promise.all(servers.map(async (server) => {
+    const { port } = server.address();
+    server.close();
+    await once(server, 'close');
+    return port;
+  }));
 }
+export const freePort = async () => (await freePorts(1))[0];
 
 // A child process with its output kept; always ended by its own handle.
 export class Child {
@@ -61,6 +76,33 @@ export class Child {
       throw new Error(`${this.process.spawnfile} did not end on ${signal}:\n${this.log}`);
     }
     return result;
+  }
+}
+
+// Node has no datagrams on unix sockets.
+const kListen = `use Socket; socket(S, PF_UNIX, SOCK_DGRAM, 0) or die; bind(S, pack_sockaddr_un($ARGV[0])) or die;
+$| = 1; while (defined(recv(S, $m, 1000, 0))) { print "$m\\n"; }`;
+
+// What programs with its environment tell their service manager (sd_notify), a line each in `log`.
+export class ServiceManager {
+  static async start() {
+    const manager = new ServiceManager();
+    manager.folder = mkdtempSync('/dev/shm/picam-service.');
+    const socket = path.join(manager.folder, 'notify');
+    manager.env = { NOTIFY_SOCKET: socket };
+    manager.child = new Child('perl', ['-e', kListen, socket]);
+    await waitFor('the socket', () => existsSync(socket));
+    return manager;
+  }
+
+  get log() { return this.child.log; }
+
+  // The last status that it was told.
+  get status() { return this.log.split('\n').filter((line) => line.startsWith('STATUS=')).at(-1)?.slice(7); }
+
+  async stop() {
+    await this.child.end();
+    rmSync(this.folder, { recursive: true });
   }
 }
 
@@ -153,7 +195,7 @@ export class Site {
       mkdirSync(path.join(this.folder, 'etc'));
       mkdirSync(path.join(this.folder, 'share'));
       mkdirSync(path.join(this.folder, 'sites-enabled'));
-      for (const name of ['deploy/ctl/picamctl', 'deploy/ctl/cameras.sh', 'deploy/ctl/check.sh', 'deploy/ctl/controls.sh', 'deploy/ctl/mounts.sh', 'deploy/ctl/ports.sh', 'deploy/ctl/users.sh', 'deploy/ctl/camera-site.conf', 'nginx/locations.conf.in']) {
+      for (const name of ['deploy/ctl/picamctl', 'deploy/ctl/cameras.sh', 'deploy/ctl/check.sh', 'deploy/ctl/controls.sh', 'deploy/ctl/mounts.sh', 'deploy/ctl/ports.sh', 'deploy/ctl/relay.sh', 'deploy/ctl/users.sh', 'deploy/ctl/camera-site.conf', 'nginx/locations.conf.in']) {
         writeFileSync(path.join(this.folder, 'share', path.basename(name)), places(readFileSync(path.join(top, name), 'utf8')));
       }
       this.said = this.picamctl(['setup']).stdout;

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { after, before, describe } from 'node:test';
 import { end, view } from '../integration/guarded-viewer.mjs';
 import { Child, freePort, waitFor } from '../integration/harness.mjs';
-import { apt, assertRawColors, assertSent, InstalledSite, kSlowMs, seconds, step } from './installed-site.mjs';
+import { apt, assertRawColors, assertSent, InstalledSite, kSlowMs, seconds, stepsOn } from './installed-site.mjs';
 import { Machine } from './machine.mjs';
 import { makePictures, sequenceOf, Webcam } from './webcam.mjs';
 import { changesReachTheCamera } from './webcam-controls.mjs';
@@ -20,6 +20,7 @@ describe('the installed package, on Debian 12', () => {
   let site;
   let webcam;
   let caddy;
+  const step = stepsOn(() => site);
   const mainsail = async (Host) => (await site.ask('/', { plain: true, port: machine.ports.http, auth: null, headers: { Host } })).body.toString();
   before(async () => {
     machine = await Machine.start(process.env.VM_ROOT, { append: 'ipv6.disable=1' });

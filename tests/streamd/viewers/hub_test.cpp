@@ -266,6 +266,21 @@ TEST_F(HubTest, AdmissionsAreCountedAndReleased)
     EXPECT_FALSE(hub.admit());
 }
 
+TEST_F(HubTest, TheRelayHasItsOwnPlaces)
+{
+    const std::vector<std::shared_ptr<void>> viewers{hub.admit(), hub.admit(), hub.admit()};
+    ASSERT_FALSE(hub.admit());
+    auto relay = hub.admitRelay();
+    const auto next = hub.admitRelay();
+    EXPECT_TRUE(relay && next);
+    EXPECT_FALSE(hub.admitRelay());
+    relay.reset();
+    EXPECT_FALSE(hub.admit()) << "the relay's place is nobody else's";
+    EXPECT_TRUE(hub.admitRelay());
+    hub.refuseViewers();
+    EXPECT_FALSE(hub.admitRelay());
+}
+
 TEST_F(HubTest, ShutdownClosesTheViewers)
 {
     auto one = join();

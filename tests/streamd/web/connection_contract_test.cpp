@@ -54,6 +54,7 @@ private:
 class OneViewerHost : public ViewerHost {
 public:
     std::shared_ptr<void> admit() override { return std::make_shared<int>(); }
+    std::shared_ptr<void> admitRelay() override { return nullptr; }
     bool offersVideo() const override { return true; }
     std::shared_ptr<ViewerEvents> join(std::shared_ptr<ViewerConnection> connection, WireFormat format, double) override
     {
