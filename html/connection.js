@@ -5,6 +5,7 @@ import { Acknowledger } from './acknowledger.js';
 
 const kFrozenMs = 3000;
 const kOpenMs = 5000;
+const kSilentMs = 30000; // without an answer to a ping: a large frame on a thin link may be before it
 const kPingMs = 5000;
 const kFirstPings = 8; // closer together: one alone may have met a busy moment, and the clocks would seem apart
 const kFirstPingMs = 150;
@@ -27,12 +28,16 @@ export class Connection {
   #lastFrame = 0;
   #frozenMs = kFrozenMs;
   #streaming = false;
+  #greeted = false;
+  #pongAt = 0;
   #acknowledger = new Acknowledger((message) => this.send(message));
   #offsets = []; // the newest measurements: {roundTrip, offset}, ms
   everOpened = false;
+  blocked = 0; // attempts running that did not open although the server answered
+  maxPauseMs = 10000; // between two attempts
 
   // onFrame({sequence, capturedMs, receivedMs, jpeg or video, key, begins, rung, size}), onHello(hello), onState(state),
-  // onLost(failures, why). `video`: a promise of how H.264 can be shown: 'frames', 'mp4' or false.
+  // onLost(failures, why), why: 'closed', 'silent', 'frozen' or 'password'. `video`: a promise of how H.264 can be shown: 'frames', 'mp4' or false.
   constructor(handlers, video = Promise.resolve(false)) {
     this.#handlers = handlers;
     this.#video = video;
@@ -76,9 +81,10 @@ export class Connection {
   async #connect() {
     const attempt = {};
     this.#attempt = attempt;
-    const ticket = await fetch('ticket', { cache: 'no-store', signal: AbortSignal.timeout?.(kOpenMs) })
-      .then((answer) => (answer.ok ? answer.json() : {})).then((answer) => answer.ticket, () => undefined);
+    const answer = await fetch('ticket', { cache: 'no-store', signal: AbortSignal.timeout?.(kOpenMs) }).catch(() => null);
+    const ticket = answer?.ok ? await answer.json().then((said) => said.ticket, () => undefined) : undefined;
     if (this.#attempt !== attempt) return; // closed meanwhile
+    if (answer?.status === 401) return this.#lost('password');
     const video = await this.#video;
     this.#container = video === 'mp4' ? { container: 'mp4' } : {};
     const protocols = video ? ['picam.v2', 'picam.v1'] : ['picam.v1'];
@@ -90,16 +96,21 @@ export class Connection {
     socket.binaryType = 'arraybuffer';
     this.#socket = socket;
     this.#streaming = false;
+    this.#greeted = false;
+    this.blocked += answer?.status < 500 ? 1 : 0;
     const opened = performance.now();
+    this.#pongAt = opened;
     socket.onopen = () => {
       this.everOpened = true;
+      this.blocked = 0;
       this.#pingAgain(kFirstPings);
     };
     socket.onmessage = (event) => { if (this.#socket === socket) this.#receive(event.data); };
     socket.onclose = () => { if (this.#socket === socket) this.#lost('closed'); };
     this.#watch = setInterval(() => {
       const now = performance.now();
-      if (socket.readyState === WebSocket.CONNECTING && now - opened > kOpenMs) this.#lost('silent');
+      if (!this.#greeted && now - opened > kOpenMs) this.#lost('silent');
+      else if (now - this.#pongAt > kSilentMs) this.#lost('silent');
       else if (this.#streaming && now - this.#lastFrame > this.#frozenMs) this.#lost('frozen');
     }, 500);
   }
@@ -142,6 +153,7 @@ export class Connection {
     }
     const message = JSON.parse(data);
     if (message.type === 'hello') {
+      this.#greeted = true;
       this.#acknowledger.offered = message.ack_batch;
       this.#handlers.onHello(message); // may set a rate: no encoder is opened in vain
       if (this.#socket.protocol === 'picam.v2') this.send({ type: 'take', codecs: ['h264', 'jpeg'], ...this.#container });
@@ -153,7 +165,8 @@ export class Connection {
       if (this.#expects) this.#lastFrame = performance.now();
       this.#handlers.onState(message);
     } else if (message.type === 'pong') {
-      const roundTrip = performance.now() - message.t;
+      this.#pongAt = performance.now();
+      const roundTrip = this.#pongAt - message.t;
       this.#acknowledger.roundTrip = roundTrip;
       const middle = performance.timeOrigin + message.t + roundTrip / 2;
       this.#offsets = [...this.#offsets.slice(-9), { roundTrip, offset: message.server_time_us / 1000 - middle }];
@@ -186,7 +199,7 @@ export class Connection {
     this.#failures += 1;
     this.#handlers.onLost(this.#failures, why);
     if (!this.#wanted) return; // the handler chose another way
-    const pause = Math.min(10000, 250 * 2 ** Math.min(this.#failures - 1, 6)) * (0.5 + Math.random() / 2);
+    const pause = Math.min(this.maxPauseMs, 250 * 2 ** Math.min(this.#failures - 1, 7)) * (0.5 + Math.random() / 2);
     this.#retry = setTimeout(() => this.#connect(), pause);
   }
 

@@ -35,9 +35,8 @@ export class Controls {
   onChange = () => {};
 
   get document() { return this.#document; }
-  get allowed() {
-    return this.state !== 'forbidden' && this.#document?.may_change === true && Object.keys(this.#document.controls).length > 0;
-  }
+  get allowed() { return this.mayChange && Object.keys(this.#document.controls).length > 0; }
+  get mayChange() { return this.state !== 'forbidden' && this.#document?.may_change === true; }
   get canUndo() { return this.#steps.length > 0; }
 
   // A control as it shall be: the server's, with what is on its way. `error`: why the server refused the newest value.
@@ -174,6 +173,7 @@ export class Controls {
     const again = job.tries < kTries;
     if (status === 200) {
       this.failure = '';
+      if (!job.values) this.#errors.clear();
       this.#take(answer);
       this.#settle(job, before);
     } else if (status === 412 && again) {
@@ -227,6 +227,7 @@ export class Controls {
   #take({ status, body, etag }) {
     const ready = status === 200 && body?.controls;
     if (ready) [this.#document, this.#etag] = [body, etag];
+    if (status === 401) this.stop(); // a browser may ask its user each time
     this.state = ready ? 'ready' : { 401: 'forbidden', 403: 'forbidden', 404: 'none', 405: 'none' }[status] ?? 'away';
   }
 

@@ -4,6 +4,7 @@ const kDeadMs = 1500; // frames come, and none is shown
 const kMayWait = 3; // of the last frames may be shown only when another one comes
 const kMaxLag = 2; // seconds; what is further behind begins anew
 const kWindow = 30; // frames that the slack is the least of
+const kPauseMs = 250; // without frames the element stops; what was left before it says nothing of after it
 // What may be left to play when a frame comes: with less Chromium stops and starts with each one.
 const kSlack = 0.75; // of the interval
 const kMaxSlack = 0.025; // seconds
@@ -107,7 +108,7 @@ export class MsePlayer {
     this.#pending = true;
     const [video] = this.#videos;
     const source = new Source();
-    const run = { video, buffer: null, queue: [], frames: [], keys: [], slack: [], presented: 0, unseen: false };
+    const run = { video, buffer: null, queue: [], frames: [], keys: [], slack: [], presented: 0, unseen: false, busy: false, cameMs: -Infinity, stopped: false };
     this.#run = run;
     source.onsourceopen = () => this.#try(run, () => {
       URL.revokeObjectURL(video.src);
@@ -142,9 +143,17 @@ export class MsePlayer {
 
   #work(run) {
     const { buffer, queue: [next], slack } = run;
-    if (!next || !buffer || buffer.updating) return; // one thing at a time
+    if (!next || !buffer || run.busy) return; // one thing at a time; `updating` ends before its event comes
+    run.busy = true;
     this.#try(run, () => {
       if (!next.frame) return buffer.remove(0, next.until);
+      const { receivedMs } = next.frame;
+      run.stopped ||= receivedMs - run.cameMs > kPauseMs;
+      run.cameMs = receivedMs;
+      if (run.stopped && run.video.readyState > 2) { // it goes on
+        run.stopped = false;
+        slack.length = 0;
+      }
       slack.push(Math.max(0, endOf(buffer) - run.video.currentTime));
       if (slack.length > kWindow) slack.shift();
       buffer.appendBuffer(next.frame.video);
@@ -152,6 +161,7 @@ export class MsePlayer {
   }
 
   #worked(run) {
+    run.busy = false;
     const { frame } = run.queue.shift();
     if (frame) this.#try(run, () => this.#appended(run, frame));
     this.#work(run);

@@ -20,12 +20,13 @@ const en = {
   presetName: 'Name',
   save: 'Save',
   erase: (name) => `Delete ${name}`,
-  point: 'Point at the picture',
+  point: 'Point at the picture (1–9)',
   points: { view: 'Move view', zoom: 'Zoom here', focus: 'Focus here' },
   focusNow: 'Focus now',
   parts: { ColourGains: ['Red', 'Blue'], ZoomCentre: ['Across', 'Down'] },
   locked: (name, value) => `No effect while ${name} is ${value}`,
   allowed: (range) => `Allowed: ${range}`,
+  it: 'this',
   refused: (value) => `The camera refused ${value}`,
   on: 'on',
   off: 'off',
@@ -42,9 +43,10 @@ const en = {
     AeFlickerMode: 'Flicker avoidance', AeFlickerPeriod: 'Flicker period', AwbEnable: 'Automatic white balance', AwbMode: 'Light',
     AfMode: 'Focus mode', AfRange: 'Focus range', AfSpeed: 'Focus speed', AfMetering: 'Focus area', LensPosition: 'Focus distance',
     NoiseReductionMode: 'Noise reduction', HdrMode: 'HDR', power_line_frequency: 'Mains frequency',
-    focus_automatic_continuous: 'Continuous focus',
+    focus_automatic_continuous: 'Continuous focus', pan_absolute: 'Pan', tilt_absolute: 'Tilt',
+    exposure_dynamic_framerate: 'Fewer pictures in the dark',
   },
-  values: { CentreWeighted: 'Centre', 'AfMode.Auto': 'Once', Disabled: 'Off' },
+  values: { CentreWeighted: 'Centre', 'AfMode.Auto': 'Once', Disabled: 'Off', 'Manual Mode': 'Manual', 'Aperture Priority Mode': 'Auto' },
 };
 
 const de = {
@@ -65,12 +67,13 @@ const de = {
   presetName: 'Name',
   save: 'Sichern',
   erase: (name) => `${name} löschen`,
-  point: 'Ins Bild zeigen',
+  point: 'Ins Bild zeigen (1–9)',
   points: { view: 'Schieben', zoom: 'Hier zoomen', focus: 'Hier scharf' },
   focusNow: 'Jetzt scharfstellen',
   parts: { ColourGains: ['Rot', 'Blau'], ZoomCentre: ['Quer', 'Hoch'] },
   locked: (name, value) => `Ohne Wirkung: ${name} ist ${value}`,
   allowed: (range) => `Erlaubt: ${range.replace(' to ', ' bis ')}`,
+  it: 'das',
   refused: (value) => `Die Kamera nahm ${value} nicht an`,
   on: 'an',
   off: 'aus',
@@ -85,19 +88,20 @@ const de = {
     Brightness: 'Helligkeit', Contrast: 'Kontrast', Saturation: 'Sättigung', Sharpness: 'Schärfe',
     ExposureValue: 'Belichtungskorrektur', AeEnable: 'Automatische Belichtung', ExposureTimeMode: 'Belichtungsmodus',
     AnalogueGainMode: 'Verstärkungsmodus', ExposureTime: 'Belichtungszeit', AnalogueGain: 'Verstärkung', AeMeteringMode: 'Messung',
-    AeConstraintMode: 'Vorrang', AeExposureMode: 'Belichtungsprogramm', AeFlickerMode: 'Flimmerschutz', AeFlickerPeriod: 'Flimmerperiode',
+    AeConstraintMode: 'Vorrang', AeExposureMode: 'Programm', AeFlickerMode: 'Flimmerschutz', AeFlickerPeriod: 'Flimmerperiode',
     AwbEnable: 'Automatischer Weißabgleich', AwbMode: 'Licht', ColourGains: 'Farbverstärkung', ColourTemperature: 'Farbtemperatur',
     AfMode: 'Fokusmodus', AfRange: 'Fokusbereich', AfSpeed: 'Fokustempo', AfMetering: 'Fokusfeld',
     LensPosition: 'Entfernung', ZoomCentre: 'Zoommitte', NoiseReductionMode: 'Rauschminderung', HdrMode: 'HDR',
     power_line_frequency: 'Netzfrequenz', hue: 'Farbton',
     backlight_compensation: 'Gegenlichtausgleich', focus_automatic_continuous: 'Fokus nachführen',
+    pan_absolute: 'Schwenken', tilt_absolute: 'Neigen', exposure_dynamic_framerate: 'Weniger Bilder im Dunkeln',
   },
   values: {
     Manual: 'Manuell', Off: 'Aus', Disabled: 'Aus', Short: 'Kurz', Long: 'Lang', Custom: 'Eigene', Fast: 'Schnell', CentreWeighted: 'Mitte',
     Spot: 'Punkt', Highlight: 'Lichter', Shadows: 'Schatten', HighQuality: 'Gut', Minimal: 'Wenig', Incandescent: 'Glühlampe',
     Tungsten: 'Halogen', Fluorescent: 'Leuchtstoff', Indoor: 'Innen', Daylight: 'Tageslicht', Cloudy: 'Bewölkt', Continuous: 'Stetig',
     'AfMode.Auto': 'Einmal', Macro: 'Nah', Full: 'Ganz', Windows: 'Felder', Night: 'Nacht', MultiExposure: 'Mehrere Aufnahmen',
-    SingleExposure: 'Eine Aufnahme', MultiExposureUnmerged: 'Mehrere, einzeln',
+    SingleExposure: 'Eine Aufnahme', MultiExposureUnmerged: 'Mehrere, einzeln', 'Manual Mode': 'Manuell', 'Aperture Priority Mode': 'Auto',
   },
 };
 
@@ -106,10 +110,11 @@ export const text = tables[language];
 
 // V4L2's that libcamera has too; its others are in the tables, without "v4l2.".
 const kAliases = {
+  brightness: 'Brightness', contrast: 'Contrast', saturation: 'Saturation',
   sharpness: 'Sharpness', gamma: 'Gamma', gain: 'AnalogueGain', white_balance_automatic: 'AwbEnable', white_balance_temperature: 'ColourTemperature',
   auto_exposure: 'ExposureTimeMode', exposure_time_absolute: 'ExposureTime', focus_absolute: 'LensPosition', zoom_absolute: 'Zoom',
 };
-export const from = (table, name) => (Object.hasOwn(table, name) ? table[name] : undefined);
+export const from = (table, name) => (Object.prototype.hasOwnProperty.call(table, name) ? table[name] : undefined);
 // "ColourGains", "led1_mode": in words.
 const words = (raw) => raw.replaceAll('_', ' ').replace(/([a-z])([A-Z][a-z])/g, (_, end, start) => `${end} ${start.toLowerCase()}`).replace(/^./, (first) => first.toUpperCase());
 export function nameOf(name, table = text) {
@@ -124,8 +129,8 @@ export const valueOf = (name, value, table = text) => (
 export function sentence(said, table = text) {
   const [, name, value] = /^([\w.]+) is (.*)$/.exec(said) ?? [];
   if (name) return table.locked(nameOf(name, table), valueOf(name, value, table));
-  const [, refused] = /^the camera refused (.*)$/.exec(said) ?? [];
-  return refused ? table.refused(refused) : said;
+  const [, refused] = /^the camera (?:refused|was too busy for|was unplugged before) (.*?)(?: was set| for the state that it is in)?$/.exec(said) ?? [];
+  return refused ? table.refused(refused === 'it' ? table.it : refused) : said;
 }
 
 const number = (value, digits) => value.toLocaleString(language, { maximumFractionDigits: digits });

@@ -1,5 +1,6 @@
 // The panel of the camera's controls: built from what the server says there is. What a change does is controls.js's.
 import { kAutomatic } from './controls.js';
+import { h, named, put } from './element.js';
 import { remember, remembered } from './memory.js';
 import { from, nameOf, sentence, spoken, text, valueOf } from './panel-text.js';
 
@@ -14,19 +15,7 @@ const kUsualGain = 2; // of a colour
 const kFirstZoom = 1.5;
 const kSaidMs = 4000;
 
-function h(tag, attributes, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith('on')) element[name] = value;
-    else if (value !== false && value !== undefined) element.setAttribute(name, value);
-  }
-  element.append(...children.filter(Boolean));
-  return element;
-}
 const button = (label, onclick, attributes) => h('button', { type: 'button', onclick, ...attributes }, label);
-const named = (label) => ({ 'aria-label': label, title: label });
-// Not told a screen reader again.
-function put(element, property, value) { if (element[property] !== value) element[property] = value; }
 
 // Between a control's values and a slider's positions.
 export function scaleOf(name, { type, min, max, step = 0, default: usual }) {
@@ -196,7 +185,7 @@ export async function createPanel({ aside, controls, view, onClose }) {
   let presetsBuilt = '';
   let said = ''; // by the panel itself, for a while
   let timer = 0;
-  let points; // what a tap on the picture does
+  let points, pointed; // what a tap on the picture does
   const body = h('div', { class: 'body' });
   const status = h('p', { class: 'says', role: 'status' });
   const notes = h('p', { class: 'notes' });
@@ -318,7 +307,7 @@ export async function createPanel({ aside, controls, view, onClose }) {
 
   function point(where) {
     if (points) choose(points, where);
-    view.point = { view: null, zoom: zoomTo, focus: (place) => controls.focus(place) }[where];
+    pointed = view.point = { view: null, zoom: zoomTo, focus: (place) => controls.focus(place) }[where];
   }
 
   function zoomTo(place) {
@@ -329,7 +318,6 @@ export async function createPanel({ aside, controls, view, onClose }) {
 
   function show(open) {
     aside.hidden = !open;
-    document.body.classList.toggle('adjusting', open);
     point('view');
     update();
     look();
@@ -343,6 +331,8 @@ export async function createPanel({ aside, controls, view, onClose }) {
     if (aside.hidden || event.defaultPrevented || event.altKey) return;
     if (key === 'Escape' && (aside.contains(target) || target === document.body) && !document.fullscreenElement) onClose();
     else if (key.toLowerCase() === 'z' && !event.shiftKey && !target.matches('[type=text], [type=number], select')) takeBack();
+    // Ninths.
+    else if (pointed && key > 0 && !target.matches('input, select')) pointed({ x: (((key - 1) % 3) * 2 + 1) / 6, y: (5 - Math.floor((key - 1) / 3) * 2) / 6 });
     else return;
     event.preventDefault();
   });

@@ -1,9 +1,10 @@
-// Keeps the two pages for a device without a network: they open and say so. The network goes first, so nobody sees an
+// Keeps the pages for a device without a network: they open and say so. The network goes first, so nobody sees an
 // old page; a camera's picture, the status or any other address is never touched, and never kept. The origin may belong to
 // another site, or have several cameras: what is not in this worker's folder, and others' caches, are left alone.
-const kShell = ['./', 'index.html', 'stream', 'picam.css', 'icon.svg', 'manifest.webmanifest', 'still.js', 'stream.js', 'overview.js', 'page.js',
-  'memory.js', 'connection.js', 'acknowledger.js', 'painter.js', 'painter-worker.js', 'draw-jpeg.js', 'draw-video.js', 'full-range.js', 'mse-player.js',
-  'still-refresher.js', 'text.js', 'view.js', 'controls.js', 'panel.js', 'panel.css', 'panel-button.js', 'panel-text.js']
+const kShell = ['./', 'index.html', 'stream', 'picam.css', 'icon.svg', 'manifest.webmanifest', 'page.js', 'bar.js', 'element.js',
+  'icons.js', 'live.js', 'stills.js', 'panels.js', 'stream-history.js', 'figures.js', 'figures.css', 'figures-text.js', 'overview.js', 'overview.css', 'grid.js',
+  'memory.js', 'connection.js', 'acknowledger.js', 'painter.js', 'painter-worker.js', 'draw-jpeg.js', 'draw-video.js', 'full-range.js',
+  'mse-player.js', 'fallback.js', 'still-refresher.js', 'text.js', 'view.js', 'controls.js', 'panel.js', 'panel.css', 'panel-text.js']
   .map((name) => new URL(name, location.href).pathname);
 const folder = kShell[0];
 const kCache = `picam-shell ${folder}`;

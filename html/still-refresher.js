@@ -1,5 +1,6 @@
 // Fetches a still again and again: one request in flight, none while hidden, offline or paused, and one at once when
-// that ends. Hands each new picture on as {blob, captured, ageMs}; a failure as a sentence.
+// that ends. Hands each new picture on as {blob, captured, ageMs}; a failure as a sentence and the answer's status. A
+// password that is not right any more is no matter of time: the next is asked for when somebody looks again.
 const kTimeoutMs = 20000; // above the server's own deadline
 const kRetryMs = 2000;
 
@@ -60,15 +61,15 @@ export class StillRefresher {
         this.#etag = response.headers.get('ETag') ?? '';
         wait = this.#rest(started);
       } else {
-        wait = 1000 * (Number(response.headers.get('Retry-After')) || 2);
-        this.#onFailure((await response.text()).trim());
+        wait = response.status === 401 ? Infinity : 1000 * (Number(response.headers.get('Retry-After')) || 2);
+        this.#onFailure((await response.text()).trim(), response.status);
       }
     } catch {
       if (this.#mayAsk()) this.#onFailure('');
     } finally {
       clearTimeout(limit);
       this.#request = null;
-      if (this.#mayAsk()) this.#timer = setTimeout(() => this.#changed(), wait);
+      if (this.#mayAsk() && wait < Infinity) this.#timer = setTimeout(() => this.#changed(), wait);
     }
   }
 

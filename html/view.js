@@ -43,22 +43,24 @@ export class View {
     this.#apply();
   }
 
-  // For page.js: what each button or key does.
+  // What each button does, with its key.
   get actions() {
     return {
       turn: { key: 'r', action: () => this.#set(() => { this.#turn = (this.#turn + 90) % 360; }) },
       mirror: { key: 'm', action: () => this.#set(() => { this.#mirror = !this.#mirror; }), pressed: () => this.#mirror },
       fill: { key: 'c', action: () => this.#set(() => { this.#fill = !this.#fill; }), pressed: () => this.#fill },
+      closer: { key: '+', action: () => this.#zoomAt(this.#zoom * kStep) },
+      farther: { key: '-', action: () => this.#zoomAt(this.#zoom / kStep) },
+      whole: { key: '0', action: () => this.#zoomAt(1) },
     };
   }
 
+  // What each key does, also those without a button.
   get keys() {
     const move = (x, y) => () => this.#moveBy(x * kMove * this.#stage.clientWidth, y * kMove * this.#stage.clientHeight);
     return {
-      '+': () => this.#zoomAt(this.#zoom * kStep),
+      ...Object.fromEntries(Object.values(this.actions).map(({ key, action }) => [key, action])),
       '=': () => this.#zoomAt(this.#zoom * kStep),
-      '-': () => this.#zoomAt(this.#zoom / kStep),
-      0: () => this.#zoomAt(1),
       ArrowLeft: move(1, 0),
       ArrowRight: move(-1, 0),
       ArrowUp: move(0, 1),
@@ -176,6 +178,11 @@ export class View {
         + `scaleX(${this.#mirror ? -1 : 1}) rotate(${this.#turn}deg)`;
     }
     this.#stage.classList.toggle('zoomed', this.#zoom > 1);
+    this.tell();
+  }
+
+  // The buttons, which may be made later.
+  tell() {
     for (const [id, { pressed }] of Object.entries(this.actions)) {
       if (pressed) document.getElementById(id)?.setAttribute('aria-pressed', String(pressed()));
     }

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { SlowLink } from '../faults/slow-link.mjs';
 import { assertWithin, children, lockIsFree, residentMegabytes, Site, slowness, top, waitFor } from '../integration/harness.mjs';
-import { kBrowsers, launch, shots, waitChanges } from './browser.mjs';
+import { hide, kBrowsers, launch, message, pixels, shots, showFigures, waitChanges } from './browser.mjs';
 
 const kAxe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const kStreamSeconds = 60 * Number(process.env.MINUTES ?? 0.25); // how long the stream's memory is watched
@@ -18,7 +18,7 @@ const kFrozenMs = 3000 + 500 + 500; // the page looks every half second, and so 
 const kDelayMs = 20;
 const kRefreshMs = 1000 / 60;
 const kPictures = 150;
-const kHiddenMs = 4000; // as stream.js has it
+const kHiddenMs = 4000; // as live.js has it
 
 // How old each picture on the canvas was when it was first seen there, in ms, by the strip in it; looked at all
 // the time. 640x480: cells of 8 pixels, 80 of them, in the lowest row of cells (core/camera/pattern_card.h).
@@ -73,12 +73,12 @@ for (const name of Object.keys(kBrowsers)) {
     test('the delay that the page shows is that of the picture', async (t) => {
       const page = await open('/stream');
       await waitChanges(page, 10);
-      await page.keyboard.press('i');
-      await waitFor('its figures', () => page.$eval('#caption', (e) => /delay \d+ ms/.test(e.textContent)));
+      await showFigures(page);
+      await waitFor('its figures', () => page.$eval('#summary', (e) => /delay \d+ ms/.test(e.textContent)));
       const begun = Date.now();
       const ages = await agesInPicture(page, kPictures);
       const seen = ages[ages.length >> 1];
-      const said = Number(/delay (\d+) ms/.exec(await page.$eval('#caption', (e) => e.textContent))[1]);
+      const said = Number(/delay (\d+) ms/.exec(await page.$eval('#summary', (e) => e.textContent))[1]);
       t.diagnostic(`${said} ms shown; in the picture when it was first seen: p50 ${seen.toFixed(1)} ms, p99 ${
         ages[Math.floor(0.99 * ages.length)].toFixed(1)} ms`);
       // Painted is what the display shows, and a canvas can be read up to a refresh before that.
@@ -92,8 +92,8 @@ for (const name of Object.keys(kBrowsers)) {
       const page = await program.open(`http://127.0.0.1:${link.port}/stream`);
       try {
         await waitChanges(page, 4);
-        await page.keyboard.press('i');
-        const delay = async () => Number(/delay (\d+) ms/.exec(await page.$eval('#caption', (e) => e.textContent))?.[1] ?? NaN);
+        await showFigures(page);
+        const delay = async () => Number(/delay (\d+) ms/.exec(await page.$eval('#summary', (e) => e.textContent))?.[1] ?? NaN);
         await waitFor('its figures', async () => (await delay()) > 0);
         const begun = Date.now();
         let most = 0;
@@ -132,13 +132,19 @@ for (const name of Object.keys(kBrowsers)) {
       await page.keyboard.press(' ');
       await waitChanges(page, 3);
       await page.keyboard.press('f');
-      await waitFor('full screen', () => page.evaluate(() => document.fullscreenElement?.id === 'stage'));
+      await waitFor('full screen', () => page.evaluate(() => document.fullscreenElement === document.documentElement));
       await page.keyboard.press('f');
       await waitFor('no full screen', () => page.evaluate(() => !document.fullscreenElement));
-      // Buttons are reached by Tab, and pressed by Enter.
-      await page.focus('#mirror');
+      // Buttons are reached by Tab, and pressed by Enter; those of a menu as well.
+      await page.focus('#view');
+      await page.keyboard.press('Enter');
+      await page.keyboard.press('Tab');
+      await page.keyboard.press('Tab');
+      assert.equal(await page.evaluate(() => document.activeElement.id), 'mirror');
       await page.keyboard.press('Enter');
       assert.equal(await pressed(page, 'mirror'), 'false');
+      await page.keyboard.press('Escape');
+      assert.deepEqual(await page.evaluate(() => [document.activeElement.id, document.getElementById('view-menu').hidden]), ['view', true]);
       await page.reload();
       await waitChanges(page, 3);
       assert.match(await transform(page), /rotate\(90deg\)/);
@@ -170,15 +176,17 @@ for (const name of Object.keys(kBrowsers)) {
       }) });
       await waitChanges(page, 3);
       assert.equal(await page.$eval('html', (e) => e.lang), 'de');
-      assert.equal(await page.$eval('#fullscreen', (e) => e.textContent), 'Vollbild');
-      await page.keyboard.press('i');
-      await waitFor('its figures', () => page.$eval('#caption', (e) => /Verzögerung \d+ ms/.test(e.textContent)));
+      assert.equal(await page.$eval('#fullscreen', (e) => e.getAttribute('aria-label')), 'Vollbild');
+      await showFigures(page);
+      await waitFor('its figures', () => page.$eval('#summary', (e) => /Verzögerung \d+ ms/.test(e.textContent)));
       await done(page);
     });
 
     test('where WebSockets do not get through: the multipart stream, then stills, and it says so', async () => {
       const noSockets = (fresh) => fresh.evaluateOnNewDocument(() => {
+        window.realWebSocket = window.WebSocket;
         window.WebSocket = class {
+          static OPEN = 1;
           constructor() { setTimeout(() => this.onclose?.()); }
           close() {}
           send() {}
@@ -187,12 +195,38 @@ for (const name of Object.keys(kBrowsers)) {
       const said = (page, words) => waitFor(words, () => page.$eval('#message', (e, w) => !e.hidden && e.textContent.includes(w), words));
       const page = await open('/stream', { prepare: noSockets });
       await said(page, 'showing the plain stream');
-      await waitChanges(page, 3, ['fallback']);
-      // The plain stream is gone too.
-      await page.$eval('#fallback', (e) => { e.src = '/no-such-thing'; });
+      await waitChanges(page, 3);
+      // Paused it stands, and nothing is asked for.
+      await page.keyboard.press(' ');
+      await waitFor('the camera to close', () => lockIsFree(site));
+      assert.ok(await pixels(page));
+      await page.keyboard.press(' ');
+      await waitChanges(page, 3);
+      // Nor for a page that nobody sees.
+      await hide(page, true);
+      await waitFor('the camera to close', () => lockIsFree(site));
+      await hide(page, false);
+      await waitChanges(page, 3);
+      // The plain stream comes no more, then nor does it begin.
+      await page.evaluate(() => {
+        const { fetch: real } = window;
+        window.fetch = (target, options) => {
+          if (!String(target).startsWith('stream.mjpg')) return real(target, options);
+          window.asked = (window.asked ?? 0) + 1;
+          return new Promise((_, reject) => { options.signal.addEventListener('abort', () => reject(options.signal.reason)); });
+        };
+      });
+      await page.select('#rate', '5');
       await said(page, 'showing stills');
-      await waitChanges(page, 2, ['fallback']);
-      await page.close();
+      assert.equal(await page.evaluate(() => window.asked), 2);
+      await waitChanges(page, 2);
+      // WebSockets get through again.
+      await page.evaluate(() => { window.WebSocket = window.realWebSocket; });
+      await waitFor('the live picture', async () => (await message(page)) === '', 60000);
+      await waitChanges(page, 3);
+      await waitFor('no stills any more', () => page.evaluate(() => document.getElementById('message').hidden));
+      await page.evaluate(() => localStorage.clear());
+      await done(page);
     });
 
     test('stills: one request in flight, none while hidden; the interval is kept', async () => {
@@ -276,15 +310,11 @@ describe('in chrome alone', { skip: !kBrowsers.chrome && 'chromium is not instal
   test('a page that is hidden for some seconds closes its stream, and opens it again', async () => {
     const page = await program.open(`${site.url}/stream`);
     await waitChanges(page, 3);
-    const hide = (hidden) => page.evaluate((value) => {
-      Object.defineProperty(document, 'hidden', { configurable: true, get: () => value });
-      document.dispatchEvent(new Event('visibilitychange'));
-    }, hidden);
     const begun = Date.now();
-    await hide(true);
+    await hide(page, true);
     await waitFor('the camera to close', () => lockIsFree(site));
     assert.ok(Date.now() - begun >= kHiddenMs - 100, 'a glance elsewhere does not end it');
-    await hide(false);
+    await hide(page, false);
     await waitChanges(page, 3);
     await page.close();
   });
@@ -350,8 +380,9 @@ describe('in chrome alone', { skip: !kBrowsers.chrome && 'chromium is not instal
     await page.close();
   });
 
-  test(`${kStreamSeconds} s of stream: the page's memory stays flat`, async (t) => {
-    const page = await program.open(`${site.url}/stream?rate=240`); // JPEGs; of H.264 in video.test.mjs
+  test(`${kStreamSeconds} s of stream, with charts: the page's memory stays flat`, async (t) => {
+    const page = await program.open(`${site.url}/stream?rate=240#figures`); // JPEGs; of H.264 in video.test.mjs
+    await page.waitForSelector('#summary');
     await waitChanges(page, 30);
     const client = await page.createCDPSession();
     const heap = async () => {
@@ -371,24 +402,6 @@ describe('in chrome alone', { skip: !kBrowsers.chrome && 'chromium is not instal
     assert.ok(whole() - wholeBefore < kImagesMb);
     assert.ok(after_ - before < kFlatMb, `${before} MB, then ${after_} MB`);
     await page.close();
-  });
-
-  test('screenshots: phone and desktop, dark and light', async () => {
-    const sizes = { phone: { width: 390, height: 844, isMobile: true, hasTouch: true }, lying: { width: 844, height: 390, isMobile: true, hasTouch: true }, desktop: { width: 1280, height: 800 } };
-    for (const [device, viewport] of Object.entries(sizes)) {
-      for (const scheme of ['light', 'dark']) {
-        for (const [target, view] of [['/', 'still'], ['/stream', 'stream']]) {
-          const page = await program.open(site.url + target, { viewport, prepare: (fresh) => fresh.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]) });
-          await waitChanges(page, 2);
-          // Nothing lies beyond the screen, and each control is large enough for a finger.
-          assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth && document.documentElement.scrollHeight <= innerHeight), `${device} ${target}`);
-          const small = await page.$$eval('#bar button, #bar select', (all) => all.filter((e) => !e.hidden && e.offsetHeight < 40).map((e) => e.id));
-          assert.deepEqual(small, []);
-          await page.screenshot({ path: path.join(shots, `${view}-${device}-${scheme}.png`) });
-          await page.close();
-        }
-      }
-    }
   });
 });
 

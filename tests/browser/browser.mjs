@@ -9,11 +9,16 @@ export const kBrowsers = {
   chrome: ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(existsSync),
   firefox: ['/usr/bin/firefox-esr', '/usr/bin/firefox'].find(existsSync),
 };
+export const kDevices = {
+  phone: { width: 390, height: 844 }, lying: { width: 844, height: 390 }, small: { width: 320, height: 568 }, tablet: { width: 820, height: 1180 }, desktop: { width: 1280, height: 800 },
+};
+export const kSchemes = { chrome: ['light', 'dark'], firefox: ['light'] }; // as each can be told
+export const prefer = (page, scheme) => page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
 export const shots = path.join(top, 'build/screenshots');
 mkdirSync(shots, { recursive: true });
 
 // A digest of what the page's picture shows; empty while there is none.
-export const pixels = (page, ids = ['picture', 'fallback']) => page.evaluate((wanted) => {
+export const pixels = (page, ids = ['picture', 'still']) => page.evaluate((wanted) => {
   const shown = wanted.map((id) => document.getElementById(id)).find((e) => e && !e.hidden);
   const width = shown?.naturalWidth ?? shown?.width ?? 0;
   if (!width) return '';
@@ -24,6 +29,12 @@ export const pixels = (page, ids = ['picture', 'fallback']) => page.evaluate((wa
   const { data } = copy.getContext('2d').getImageData(0, 0, 64, 48);
   return data[3] === 0 ? '' : String(data.reduce((sum, v, i) => (sum * 31 + v * (i % 7)) % 1e9, 7));
 }, ids);
+// Their panel, whether it is open or not; the next page does not remember it.
+export async function showFigures(page) {
+  await page.evaluate(() => { location.hash = '#figures'; });
+  await page.waitForSelector('#summary');
+  await page.evaluate(() => Object.keys(localStorage).filter((key) => key.endsWith('.panel')).forEach((key) => localStorage.removeItem(key)));
+}
 export const message = (page) => page.$eval('#message', (e) => (e.hidden ? '' : e.textContent));
 
 export async function waitChanges(page, count, ids) {
@@ -70,4 +81,26 @@ export async function launch(name, { args = [], prefs = {}, acceptInsecureCerts 
       rmSync(profile, { recursive: true, force: true });
     },
   };
+}
+
+// A finger. The library's own has a size in fractions, over which Firefox stumbles.
+export async function tap(page, x, y) {
+  const context = page.mainFrame().browsingContext; // Firefox's
+  if (!context) return page.touchscreen.tap(x, y);
+  await context.performActions([{
+    type: 'pointer', id: 'finger', parameters: { pointerType: 'touch' },
+    actions: [{ type: 'pointerMove', x: Math.round(x), y: Math.round(y) }, { type: 'pointerDown', button: 0 }, { type: 'pointerUp', button: 0 }],
+  }]);
+  return context.releaseActions();
+}
+export async function tapOn(page, selector) {
+  const { x, y, width, height } = await page.$eval(selector, (e) => e.getBoundingClientRect().toJSON());
+  return tap(page, x + width / 2, y + height / 2);
+}
+
+export async function hide(page, hidden) {
+  await page.evaluate((value) => {
+    Object.defineProperty(document, 'hidden', { configurable: true, get: () => value });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, hidden);
 }

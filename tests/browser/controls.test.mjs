@@ -1,14 +1,12 @@
 // The panel of the camera's controls beside the live picture, with the test card's: what a slider does to the picture and
 // how soon; two people at once; undo, reset and presets; pointing; where it lies; who sees it; who can use it.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { Site, slowness, waitFor } from '../integration/harness.mjs';
 import { kBrowsers, launch, shots, waitChanges } from './browser.mjs';
+import { layoutFaults, seriousFaults } from './panel-layout.mjs';
 
-const kAxe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const kSeenMs = 500; // from a key to the changed picture, beside what the camera takes
 const kCameraMs = 200; // the test card's: the frames that are on their way
 const kChangesPerSecond = 4;
@@ -64,6 +62,15 @@ for (const name of Object.keys(kBrowsers)) {
       await page.$eval(`[data-name="${control}"]`, (e) => { for (let up = e; up; up = up.parentElement) if (up.tagName === 'DETAILS') up.open = true; });
       await page.focus(`[data-name="${control}"] input[type=range]`);
     };
+    // In place of what a number's field has, as a person does it: what comes of the server meanwhile is not put there.
+    const type = async (page, control, words) => {
+      await page.$eval(`#control-${control}-number`, (e) => {
+        e.value = '';
+        e.dispatchEvent(new Event('input'));
+      });
+      await page.type(`#control-${control}-number`, words);
+      await page.keyboard.press('Enter');
+    };
     const shown = (page, control) => page.$eval(`[data-name="${control}"] input[type=number]`, (e) => Number(e.value));
 
     beforeEach(async () => {
@@ -101,7 +108,7 @@ for (const name of Object.keys(kBrowsers)) {
       }
       t.diagnostic(`from the key to the changed picture, with the time that the screen's picture takes: ${took.map((ms) => ms.toFixed(0)).join(', ')} ms`);
       const slower = slowness(begun);
-      assert.ok(Math.min(...took) <= (kSeenMs + kCameraMs) * slower, `${took} ms, on a machine that is ${slower.toFixed(1)} times slower`);
+      assert.ok(took.sort((a, b) => a - b)[1] <= (kSeenMs + kCameraMs) * slower, `${took} ms, on a machine that is ${slower.toFixed(1)} times slower`);
       assert.equal(await page.$eval('#control-Brightness', (e) => e.getAttribute('aria-valuetext')), '0');
       await done(page);
     });
@@ -132,13 +139,9 @@ for (const name of Object.keys(kBrowsers)) {
 
     test('numbers, choices and switches; what has no effect says why, and what the camera refuses', async () => {
       const page = await open();
-      await page.$eval('#control-Brightness-number', (e) => { e.value = ''; });
-      await page.type('#control-Brightness-number', '0.25');
-      await page.keyboard.press('Enter');
+      await type(page, 'Brightness', '0.25');
       await waitWanted('Brightness', 0.25);
-      await page.$eval('#control-Brightness-number', (e) => { e.value = ''; });
-      await page.type('#control-Brightness-number', '7');
-      await page.keyboard.press('Enter');
+      await type(page, 'Brightness', '7');
       await waitFor('the reason', () => page.$eval('[data-name=Brightness] .note', (e) => e.textContent.startsWith('Allowed')));
       await waitFor('what is wanted', async () => (await shown(page, 'Brightness')) === 0.25);
       page.errors = page.errors.filter((error) => !/422/.test(error)); // the browser's own line about it
@@ -152,14 +155,10 @@ for (const name of Object.keys(kBrowsers)) {
       await waitWanted('ExposureTimeMode', 'Manual');
       await waitFor('it to be free', () => page.$eval(`${time} input[type=range]`, (e) => !e.disabled));
       // What is allowed is said in what the field shows.
-      await page.$eval('#control-ExposureTime-number', (e) => { e.value = ''; });
-      await page.type('#control-ExposureTime-number', '100000');
-      await page.keyboard.press('Enter');
+      await type(page, 'ExposureTime', '100000');
       await waitFor('the reason', () => page.$eval(`${time} .note`, (e) => e.textContent === 'Allowed: 0.1 to 4000'));
       page.errors = page.errors.filter((error) => !/422/.test(error));
-      await page.$eval('#control-ExposureTime-number', (e) => { e.value = ''; });
-      await page.type('#control-ExposureTime-number', '50');
-      await page.keyboard.press('Enter');
+      await type(page, 'ExposureTime', '50');
       await waitWanted('ExposureTime', 50000);
       // Somebody else locks what has the focus: it stays there, at the reason, and comes back to what is free again.
       await page.focus(`${time} input[type=range]`);
@@ -265,15 +264,32 @@ for (const name of Object.keys(kBrowsers)) {
       await waitFor('another picture', async () => differ(before_, await bars(page)));
       await post('/controls/reset', 'POST', {});
       await waitFor('the whole picture', async () => (await shown(page, 'Zoom')) === 1);
-      await page.click('#turn');
+      await page.keyboard.press('r');
       // Turned clockwise, what is seen at the top right was at the top left.
       await page.mouse.click(...await place(0.75, 0.25, true));
       await waitFor('the middle', () => near([0.25, 0.25]));
+      // Without a hand on the picture: its ninths are the keys'. The focus goes there, too.
+      await page.focus('#controls h2');
+      await page.keyboard.press('9');
+      await waitFor('the middle', () => near([0.556, 0.111]));
+      await press('focus');
+      await page.evaluate(() => {
+        const real = window.fetch;
+        window.fetch = (target, options) => {
+          if (String(target).endsWith('controls/focus')) window.focused = options.body;
+          return real(target, options);
+        };
+      });
+      await page.keyboard.press('1');
+      const focused = JSON.parse(await waitFor('the focus', () => page.evaluate(() => window.focused)));
+      assert.ok(Math.abs(focused.x - 1 / 6) < 0.01 && Math.abs(focused.y - 5 / 6) < 0.01, JSON.stringify(focused));
       await press('view');
+      const there = await wanted('ZoomCentre');
+      await page.keyboard.press('5');
       await page.mouse.click(...await place(0.5, 0.5, true));
       await page.focus('#controls h2');
       await page.keyboard.press('Escape');
-      assert.ok(await near([0.25, 0.25]));
+      assert.deepEqual(await wanted('ZoomCentre'), there, 'neither a tap nor a key points any more');
       await done(page);
     });
 
@@ -319,31 +335,7 @@ for (const name of Object.keys(kBrowsers)) {
           const page = await open({ viewport, prepare: (fresh) => (name === 'chrome' ? fresh.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]) : null) });
           await page.screenshot({ path: path.join(shots, `controls-${device}-${scheme}-${name}.png`) });
           await page.$$eval('#controls details', (all) => all.forEach((e) => { e.open = true; }));
-          const found = await page.evaluate(() => {
-            const wrong = [];
-            const box = (element) => element.getBoundingClientRect();
-            const meet = (one, other) => one.left < other.right - 1 && other.left < one.right - 1 && one.top < other.bottom - 1 && other.top < one.bottom - 1;
-            const stage = box(document.getElementById('stage'));
-            const aside = document.getElementById('controls');
-            if (document.documentElement.scrollWidth > innerWidth || document.documentElement.scrollHeight > innerHeight) wrong.push('the page scrolls');
-            if (meet(stage, box(aside))) wrong.push('over the picture');
-            if (box(aside).bottom > innerHeight + 1 || box(aside).right > innerWidth + 1) wrong.push('beyond the screen');
-            if (stage.height < 0.45 * innerHeight) wrong.push(`picture ${stage.height}`);
-            const body = aside.querySelector('.body');
-            if (body.scrollWidth > body.clientWidth) wrong.push('the panel scrolls sideways');
-            for (const e of aside.querySelectorAll('button, select, summary, input:not([type=radio]), .choice label')) {
-              if (e.offsetHeight && e.offsetHeight < 40) wrong.push(`${e.id || e.className || e.textContent}: ${e.offsetHeight}`);
-            }
-            for (const e of aside.querySelectorAll('label, .label, .choice span, button, legend, .live')) {
-              if (e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== 'inline' && !e.closest('.unseen')) wrong.push(`cut off: ${e.textContent}`);
-            }
-            for (const row of aside.querySelectorAll('.control')) {
-              const parts = [...row.children].filter((e) => e.offsetHeight && !e.matches('[type=range]'));
-              parts.forEach((one, i) => parts.slice(i + 1).forEach((other) => { if (meet(box(one), box(other))) wrong.push(`${row.dataset.name}: ${one.className || one.tagName} over ${other.className || other.tagName}`); }));
-            }
-            return wrong;
-          });
-          assert.deepEqual(found, [], scheme);
+          assert.deepEqual(await layoutFaults(page), [], scheme);
           await done(page);
         }
       });
@@ -388,10 +380,7 @@ for (const name of Object.keys(kBrowsers)) {
     test('axe finds nothing serious, all unfolded', async () => {
       const page = await open();
       await page.$$eval('#controls details', (all) => all.forEach((e) => { e.open = true; }));
-      await page.evaluate(kAxe);
-      const found = await page.evaluate(async () => (await window.axe.run()).violations
-        .map(({ id, impact, nodes }) => `${impact}: ${id}: ${nodes.map((node) => node.html).join(' ').slice(0, 300)}`));
-      assert.deepEqual(found.filter((line) => /^(serious|critical)/.test(line)), []);
+      assert.deepEqual(await seriousFaults(page), []);
       await done(page);
     });
 

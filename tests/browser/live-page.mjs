@@ -1,12 +1,25 @@
 // What the tests of the live page with H.264 share.
 import { waitFor } from '../integration/harness.mjs';
+import { message, showFigures } from './browser.mjs';
 
-export const caption = (page) => page.$eval('#caption', (e) => e.textContent);
-export const waitFigures = (page, pattern) => waitFor(`${pattern} in the figures`, async () => pattern.test(await caption(page)));
+// The sentence of the figures' panel; '' while it is not there.
+export const figures = (page) => page.evaluate(() => document.getElementById('summary')?.textContent ?? '');
+export const waitFigures = (page, pattern, ms) => waitFor(`${pattern} in the figures`, async () => pattern.test(await figures(page)), ms);
+// A page that was moved to the half, or to JPEGs, on a busy machine tries more after ten seconds, and then twice as many.
+export const kMoreAgainMs = 60000;
 export const sizeOf = (page) => page.$eval('#picture', (e) => `${e.width}x${e.height}`);
 
-// Who is sent H.264, of either size: on a busy machine a page may be moved to the half.
-export const takesVideo = async (site) => (await site.status()).h264.rungs.reduce((sum, rung) => sum + rung.viewers, 0);
+// H.264 is shown, in words of the figures; on a busy machine JPEGs for a while before it, or the half.
+export const waitVideo = (page, pattern = /H\.264/) => waitFigures(page, pattern, kMoreAgainMs);
+// What comes with H.264, and may come as late.
+export const waitWithVideo = (what, condition) => waitFor(what, condition, kMoreAgainMs);
+// The page has given H.264 up, and says so: it has failed twice, and before each time there may be JPEGs for a while.
+export const waitGivenUp = (page) => waitFor('the sentence', async () => /showing JPEGs/.test(await message(page)), 2 * kMoreAgainMs);
+// So many are sent H.264, of either size, and are all who look.
+export const waitViewers = (site, count) => waitFor(`${count} who are sent H.264`, async () => {
+  const { viewers, h264 } = await site.status();
+  return [viewers['picam.v2'], viewers.total, h264.rungs.reduce((sum, rung) => sum + rung.viewers, 0)].every((number) => number === count);
+}, kMoreAgainMs);
 
 // Whether this browser decodes H.264, as a page of the site finds it.
 export async function decodesVideo(program, site) {
@@ -25,21 +38,23 @@ export async function decodesVideo(program, site) {
 // A live page with its figures on.
 export async function openLive(program, url, options = {}) {
   const page = await program.open(`${url}/stream${options.query ?? ''}`, options);
-  await page.keyboard.press('i');
+  await showFigures(page);
   await waitFor('the picture', () => page.$eval('#picture', (e) => !e.hidden));
   return page;
 }
 
 // What goes to the worker and what it says, as `window.seen`: {key, capturedMs, decoded, painted}, times in ms since
-// the epoch. The header of a frame is still before its bytes when the page hands them on.
+// the epoch. The header of a frame is still before its bytes when the page hands them on. When JPEGs were painted: `window.jpegs`.
 export const watchWorker = (fresh) => fresh.evaluateOnNewDocument(() => {
   window.seen = [];
+  window.jpegs = [];
   const known = new Map();
   const now = () => performance.timeOrigin + performance.now();
   const { postMessage } = Worker.prototype;
   Worker.prototype.postMessage = function (data, transfer) {
     if (data.canvas) {
       this.addEventListener('message', (event) => {
+        if (event.data.painted) window.jpegs.push(now());
         const frame = known.get(event.data.id);
         if (frame) frame[event.data.what] = now();
         if (event.data.what !== 'decoded') known.delete(event.data.id);

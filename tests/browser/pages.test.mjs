@@ -35,13 +35,15 @@ for (const [browserName, executablePath] of Object.entries(kBrowsers)) {
       const page = await open('/stream');
       await waitChanges(page, 10);
       await page.keyboard.press('i');
-      await waitFor('figures', () => page.$eval('#caption', (e) => /fps · delay \d+ ms/.test(e.textContent)));
+      await waitFor('figures', () => page.evaluate(() => /fps · delay \d+ ms/.test(document.getElementById('summary')?.textContent)));
       assert.equal(await message(page), '');
       await page.screenshot({ path: path.join(shots, `stream-${browserName}.png`) });
       await page.keyboard.press(' ');
       await waitFor('the camera to close', () => lockIsFree(site));
       await page.keyboard.press(' ');
       await waitChanges(page, 5);
+      await page.keyboard.press('i');
+      assert.ok(await page.$eval('#figures-panel', (e) => e.hidden));
       assert.deepEqual(page.errors, []);
       await page.close();
       await waitFor('the camera to close', () => lockIsFree(site));

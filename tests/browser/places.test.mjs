@@ -112,7 +112,7 @@ for (const name of Object.keys(kBrowsers)) {
       await page.close();
     });
 
-    test('several cameras: a tile each, which leads to its pages', async () => {
+    test('several cameras: a tile each, which opens in place and leads to its pages', async () => {
       await site.change(['camera', 'add', 'garage']);
       const flags = ['--camera.source', 'pattern', '--instance', 'garage', '--runtime-dir', site.run, '--state_dir', site.state];
       for (const binary of [programs.snapshot, programs.streamd]) {
@@ -128,8 +128,13 @@ for (const name of Object.keys(kBrowsers)) {
       await page.evaluate(kAxe);
       const found = await page.evaluate(async () => (await window.axe.run()).violations.map(({ id, impact, nodes }) => `${impact}: ${id}: ${nodes.map((node) => node.html).join(' ').slice(0, 200)}`));
       assert.deepEqual(found.filter((line) => /^(serious|critical)/.test(line)), []);
-      await Promise.all([page.waitForNavigation(), page.click('.tile[href="garage/"]')]);
-      assert.equal(page.url(), `${site.url}/garage/`);
+      await page.click('.tile[href="garage/"]');
+      await waitFor('the tile', () => page.$eval('.tile.open .title', (e) => e.textContent === 'garage').catch(() => false));
+      assert.equal(await page.evaluate(() => location.href), `${site.url}/#garage`);
+      await Promise.all([page.waitForNavigation(), page.click('#live')]);
+      assert.equal(page.url(), `${site.url}/garage/stream`);
+      await waitChanges(page, 3);
+      await page.goto(`${site.url}/garage/`);
       await waitChanges(page, 2);
       await page.goto(`${site.url}/garage/stream`);
       await waitChanges(page, 3);

@@ -5,26 +5,13 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { makeClip } from '../integration/clips.mjs';
 import { lockIsFree, Site, slowness, waitFor } from '../integration/harness.mjs';
-import { kBrowsers, launch, message, shots } from './browser.mjs';
-import { caption, takesVideo, waitFigures } from './live-page.mjs';
+import { kBrowsers, message, shots, showFigures } from './browser.mjs';
+import { figures, kMoreAgainMs, waitFigures, waitGivenUp, waitVideo, waitViewers, waitWithVideo } from './live-page.mjs';
+import { canvasShown, kHost, launchInsecure, picturesOf, playsVideo, shownVideo, waitNoCanvas, waitPlays, watchPictures } from './mse-page.mjs';
 
-const kHost = 'picam.lan'; // a name that the site answers to, and no secure context
 const kFallBackMs = 2000;
-
-// The element that is seen; null: none is.
-const shownVideo = (page) => page.evaluate(() => {
-  const video = [...document.querySelectorAll('#stage video')].find((one) => !one.hidden && one.videoWidth > 0);
-  return video ? { at: video.currentTime, size: `${video.videoWidth}x${video.videoHeight}`, begins: video.buffered.length ? video.buffered.start(0) : 0 } : null;
-});
-const canvasShown = (page) => page.$eval('#picture', (e) => !e.hidden);
-
-async function waitPlays(page, seconds = 1) {
-  const { at } = await waitFor('a video', () => shownVideo(page));
-  await waitFor('the video to go on', async () => {
-    const now = await shownVideo(page);
-    return now && (now.at >= at + seconds || now.at < at); // or another one began
-  });
-}
+const kLongMs = 12000; // longer than a server sends JPEGs, as a rule, before it tries H.264 again
+const kForgivenFrames = 300; // live.js
 
 for (const name of Object.keys(kBrowsers)) {
   describe(name, { skip: !kBrowsers[name] && `${name} is not installed` }, () => {
@@ -38,11 +25,8 @@ for (const name of Object.keys(kBrowsers)) {
       site = await Site.start(['--camera.source', 'replay', '--camera.file', makeClip(folder, 'pan', { seconds: 2 }), '--stream.size', '640x480',
         '--stream.linger', '300ms', '--snapshot.linger', '300ms']);
       url = `http://${kHost}:${site.port}`;
-      program = await launch(name, { args: [`--host-resolver-rules=MAP ${kHost} 127.0.0.1`], prefs: { 'network.dns.localDomains': kHost } });
-      const page = await program.open(`${url}/`);
-      assert.equal(await page.evaluate(() => window.isSecureContext), false);
-      plays = await page.evaluate(() => MediaSource.isTypeSupported('video/mp4; codecs="avc1.42E01F"'));
-      await page.close();
+      program = await launchInsecure(name);
+      plays = await playsVideo(program, site);
     });
     after(async () => {
       await program?.close();
@@ -54,9 +38,9 @@ for (const name of Object.keys(kBrowsers)) {
       if (plays) await work(t);
       else t.skip(`this ${name} cannot play H.264`);
     });
-    async function open(query = '', prepare = undefined) {
-      const page = await program.open(`${url}/stream${query}`, { prepare });
-      await page.keyboard.press('i');
+    async function open(query = '', prepare = undefined, browser = program) {
+      const page = await browser.open(`${url}/stream${query}`, { prepare });
+      await showFigures(page);
       return page;
     }
     async function done(page) {
@@ -70,16 +54,15 @@ for (const name of Object.keys(kBrowsers)) {
       const begun = Date.now();
       const page = await open();
       assert.equal(await page.evaluate(() => typeof VideoDecoder), 'undefined');
-      await waitFigures(page, /H\.264 640x480/);
+      await waitVideo(page, /H\.264 640x480/);
       await waitPlays(page, 3);
-      await waitFor('its full size', async () => (await shownVideo(page))?.size === '640x480');
-      assert.equal(await canvasShown(page), false);
-      const delay = () => caption(page).then((text) => Number(/(\d+) ms/.exec(text)?.[1] ?? Infinity));
+      await waitWithVideo('its full size', async () => (await shownVideo(page))?.size === '640x480');
+      await waitNoCanvas(page);
+      const delay = () => figures(page).then((text) => Number(/(\d+) ms/.exec(text)?.[1] ?? Infinity));
       const most = 400 * slowness(begun);
       await waitFor('fresh frames', async () => await delay() < most);
-      t.diagnostic(await caption(page));
-      const { viewers } = await site.status();
-      assert.deepEqual([viewers['picam.v2'], viewers.total, await takesVideo(site)], [1, 1, 1]);
+      t.diagnostic(await figures(page));
+      await waitViewers(site, 1);
       await page.screenshot({ path: path.join(shots, `mse-${name}.png`) });
       await done(page);
     });
@@ -91,7 +74,7 @@ for (const name of Object.keys(kBrowsers)) {
       await waitFor('the camera to close', () => lockIsFree(site));
       await page.keyboard.press(' ');
       await waitPlays(page);
-      await waitFigures(page, /H\.264/);
+      await waitVideo(page);
       await done(page);
     });
 
@@ -103,9 +86,9 @@ for (const name of Object.keys(kBrowsers)) {
       assert.equal(await canvasShown(page), true);
       assert.equal(await shownVideo(page), null);
       await page.select('#rate', '0');
-      await waitFigures(page, /H\.264/);
+      await waitVideo(page);
       await waitPlays(page);
-      assert.equal(await canvasShown(page), false);
+      await waitNoCanvas(page);
       await done(page);
     });
 
@@ -121,28 +104,36 @@ for (const name of Object.keys(kBrowsers)) {
       await page.evaluate(() => {
         window.empty = 0;
         const look = () => {
-          const shown = [...document.querySelectorAll('#stage video')].some((one) => !one.hidden && (one.readyState >= 2 || one.getVideoPlaybackQuality().totalVideoFrames > 0));
+          const shown = [...document.querySelectorAll('#stage video, #picture')].some((one) => !one.hidden
+            && (one.id === 'picture' || one.readyState >= 2 || one.getVideoPlaybackQuality().totalVideoFrames > 0));
           if (!shown) window.empty += 1;
           window.looking = requestAnimationFrame(look);
         };
         look();
       });
       const playing = () => page.evaluate(() => [...document.querySelectorAll('#stage video')].findIndex((one) => !one.hidden && one.currentTime > 0.2));
-      const first = await playing();
+      let first = -1;
+      await waitWithVideo('an element', async () => { first = await playing(); return first >= 0; });
       await page.evaluate(() => window.socket.send(JSON.stringify({ type: 'key' })));
-      await waitFor('the other element', async () => { const now = await playing(); return now >= 0 && now !== first; });
-      await waitFor('one element', () => page.evaluate(() => [...document.querySelectorAll('#stage video')].filter((one) => one.src).length === 1));
+      await waitWithVideo('the other element', async () => { const now = await playing(); return now >= 0 && now !== first; });
+      await waitWithVideo('one element', () => page.evaluate(() => [...document.querySelectorAll('#stage video')].filter((one) => one.src).length === 1));
       assert.equal(await page.evaluate(() => window.empty), 0);
       await done(page);
     });
 
     video('one who comes late, while another looks and leaves', async () => {
-      const first = await open();
-      await waitPlays(first);
-      const second = await open();
-      await waitPlays(second);
-      assert.equal(await takesVideo(site), 2);
-      await first.close();
+      const other = await launchInsecure(name); // a tab behind another one closes its stream
+      const second = await (async () => {
+        try {
+          await waitPlays(await open('', undefined, other));
+          const late = await open();
+          await waitPlays(late);
+          await waitViewers(site, 2);
+          return late;
+        } finally {
+          await other.close();
+        }
+      })();
       await waitPlays(second);
       await done(second);
     });
@@ -153,9 +144,9 @@ for (const name of Object.keys(kBrowsers)) {
       const program = new AbortController(); // who takes /stream.mp4 has key frames made for all
       const answer = await fetch(`${site.url}/stream.mp4`, { signal: program.signal });
       const reading = (async () => { for await (const part of answer.body) assert.ok(part.length > 0); })().catch(() => {});
-      await waitFor('the buffer to begin later', async () => (await shownVideo(page))?.begins > 0);
+      await waitWithVideo('the buffer to begin later', async () => (await shownVideo(page))?.begins > 0);
       const { begins } = await shownVideo(page);
-      await waitFor('the buffer to begin later again', async () => (await shownVideo(page))?.begins > begins);
+      await waitWithVideo('the buffer to begin later again', async () => (await shownVideo(page))?.begins > begins);
       program.abort();
       await reading;
       await waitPlays(page);
@@ -166,8 +157,8 @@ for (const name of Object.keys(kBrowsers)) {
       const page = await open('', (fresh) => fresh.evaluateOnNewDocument(() => {
         SourceBuffer.prototype.appendBuffer = () => {}; // and says nothing
       }));
+      await waitGivenUp(page);
       await waitFigures(page, /JPEG/);
-      assert.notEqual(await message(page), '');
       assert.equal(await canvasShown(page), true);
       assert.deepEqual(page.errors, []);
       await page.close();
@@ -177,10 +168,10 @@ for (const name of Object.keys(kBrowsers)) {
       const slow = await Site.start(['--stream.fps', '0.5', '--stream.linger', '300ms', '--snapshot.linger', '300ms']);
       try {
         const page = await program.open(`http://${kHost}:${slow.port}/stream`);
-        await page.keyboard.press('i');
+        await showFigures(page);
         await waitPlays(page, 7);
-        await waitFigures(page, /H\.264/);
-        assert.equal(await takesVideo(slow), 1);
+        await waitVideo(page);
+        await waitViewers(slow, 1);
         await done(page);
       } finally {
         await slow.stop();
@@ -201,10 +192,58 @@ for (const name of Object.keys(kBrowsers)) {
       await page.evaluate(() => { window.broken = true; });
       await waitFigures(page, /JPEG/);
       assert.ok(Date.now() - begun <= kFallBackMs * slowness(begun) + 500, `${Date.now() - begun} ms`);
-      assert.notEqual(await message(page), '');
+      await waitGivenUp(page);
       assert.equal(await canvasShown(page), true);
       assert.deepEqual(page.errors, []);
       await page.close();
+    });
+
+    // The player fails at the next frame.
+    const failing = (fresh) => fresh.evaluateOnNewDocument(() => {
+      const { appendBuffer } = SourceBuffer.prototype;
+      window.failures = 0;
+      window.broken = false;
+      SourceBuffer.prototype.appendBuffer = function (data) {
+        if (!window.broken) return appendBuffer.call(this, data);
+        window.broken = false;
+        window.failures += 1;
+        throw new DOMException('full', 'QuotaExceededError');
+      };
+    });
+    const fail = async (page, failures) => {
+      await page.evaluate(() => { window.broken = true; });
+      await waitWithVideo(`failure ${failures}`, () => page.evaluate((number) => window.failures === number, failures));
+    };
+
+    video('a player that fails again, and JPEGs for long in between: no third time', async () => {
+      const page = await open('', failing);
+      await waitPlays(page);
+      await fail(page, 1);
+      await page.select('#rate', '240');
+      await waitFigures(page, /JPEG/);
+      const begun = Date.now();
+      await waitFor('a long while', () => Date.now() - begun > kLongMs);
+      await page.select('#rate', '0');
+      await waitPlays(page);
+      await fail(page, 2);
+      await waitGivenUp(page);
+      await waitFigures(page, /JPEG/);
+      assert.equal(await canvasShown(page), true);
+      assert.deepEqual(page.errors, []);
+      await page.close();
+    });
+
+    video('a player that fails once in a while is begun anew each time', async () => {
+      const page = await open('', async (fresh) => { await watchPictures(fresh); await failing(fresh); });
+      const frames = async () => (await picturesOf(page)).filter((picture) => picture.video).length;
+      await waitPlays(page);
+      await fail(page, 1);
+      const already = await frames();
+      await waitFor('what is forgiven', async () => await frames() > already + kForgivenFrames, 2 * kMoreAgainMs);
+      await fail(page, 2);
+      await waitPlays(page);
+      await waitVideo(page);
+      await done(page);
     });
   });
 }

@@ -8,6 +8,7 @@ const sockets = [];
 class FakeSocket {
   static CONNECTING = 0;
   static OPEN = 1;
+  static answers = false; // pings
   readyState = 0;
   sent = [];
   closed = false;
@@ -17,7 +18,11 @@ class FakeSocket {
     sockets.push(this);
   }
 
-  send(text) { this.sent.push(JSON.parse(text)); }
+  send(text) {
+    const message = JSON.parse(text);
+    this.sent.push(message);
+    if (message.type === 'ping' && FakeSocket.answers) this.says({ type: 'pong', t: message.t, server_time_us: 0 });
+  }
   close() { this.closed = true; }
   opens() {
     this.readyState = 1;
@@ -49,6 +54,7 @@ describe('Connection', () => {
   beforeEach(() => {
     page.open();
     sockets.length = 0;
+    FakeSocket.answers = false;
     asked = [];
     ticket = () => ({ ok: true, json: async () => ({ ticket: 'abc' }) });
     seen = { frames: [], hellos: [], states: [], losses: [] };
@@ -63,6 +69,9 @@ describe('Connection', () => {
     connection.open();
     await settled();
     last().opens();
+    last().says({ type: 'hello' });
+    seen.hellos.length = 0;
+    last().sent.length = last().sent.filter(({ type }) => type === 'ping').length;
   }
 
   test('a ticket goes as a subprotocol; a site without tickets, or none in reach, gets picam.v1 alone', async () => {
@@ -105,6 +114,7 @@ describe('Connection', () => {
   });
 
   test('a stream without frames for three seconds is frozen; one that is not streaming, or told to be slow, is not', async () => {
+    FakeSocket.answers = true;
     await opened();
     last().says({ type: 'state', state: 'starting' });
     await page.pass(20_000);
@@ -130,6 +140,7 @@ describe('Connection', () => {
   });
 
   test('a camera that exposes for seconds is not frozen', async () => {
+    FakeSocket.answers = true;
     await opened();
     last().says({ type: 'state', state: 'streaming', fps: 0.1 });
     await page.pass(29_000);
@@ -146,6 +157,47 @@ describe('Connection', () => {
     await page.pass(600);
     assert.deepEqual(seen.losses, [[1, 'silent']]);
     assert.equal(connection.everOpened, false);
+  });
+
+  test('nor does one speak that opens and does not say hello, or answers no ping for half a minute', async () => {
+    connection.open();
+    await settled();
+    last().opens();
+    await page.pass(5600);
+    assert.deepEqual(seen.losses, [[1, 'silent']]);
+    await page.pass(1000);
+    FakeSocket.answers = true;
+    last().opens();
+    last().says({ type: 'hello' });
+    await page.pass(120_000);
+    assert.equal(seen.losses.length, 1);
+    FakeSocket.answers = false;
+    await page.pass(31_000);
+    assert.deepEqual(seen.losses.slice(1).map(([, why]) => why), ['silent']);
+  });
+
+  test('a password that is not right any more is said, and no socket opened', async () => {
+    ticket = () => ({ ok: false, status: 401 });
+    connection.open();
+    await settled();
+    assert.deepEqual([seen.losses, sockets.length], [[[1, 'password']], 0]);
+  });
+
+  test('sockets that do not open although the server answers are counted until one does', async () => {
+    ticket = () => ({ ok: true, status: 200, json: async () => ({}) });
+    connection.open();
+    for (let i = 1; i <= 5; ++i) {
+      await settled();
+      assert.equal(connection.blocked, i);
+      last().onclose();
+      await page.pass(5000);
+    }
+    ticket = () => { throw new TypeError('unreachable'); };
+    last().onclose();
+    await page.pass(10_000);
+    assert.equal(connection.blocked, 6);
+    last().opens();
+    assert.equal(connection.blocked, 0);
   });
 
   test('the server\'s clock is the quickest ping\'s of the last ten; eight pings quickly, then one every five seconds', async () => {

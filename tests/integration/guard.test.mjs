@@ -8,11 +8,12 @@ import net from 'node:net';
 import path from 'node:path';
 import tls from 'node:tls';
 import { after, before, describe, test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import { end, ticketOf, view } from './guarded-viewer.mjs';
 import { assertWithin, Child, procFile, programs, Site, top, Viewer, freePort, waitFor } from './harness.mjs';
 
 const kTargets = ['/', '/index.html', '/?action=snapshot', '/?action=stream', '/stream', '/stream.html', '/pi.jpg', '/stream.mjpg',
-  '/status', '/ticket', '/healthz', '/picam.css', '/stream.js', '/icon.svg', '/manifest.webmanifest', '/service-worker.js'];
+  '/status', '/ticket', '/healthz', '/picam.css', '/page.js', '/icon.svg', '/manifest.webmanifest', '/service-worker.js'];
 
 // Runs a command in which socket(AF_INET6) fails with EAFNOSUPPORT, by a seccomp filter.
 const kWithoutIpv6 = `import ctypes, os, platform, struct, sys
@@ -62,6 +63,19 @@ describe('the guarded site', () => {
     const viewer = await view(site, { auth: `picam:${site.password}` });
     await waitFor('frames', () => viewer.frames.length > 3);
     await end(viewer);
+  });
+
+  test('sends pages compressed to whom that is right, and nothing that tells of who asks', async () => {
+    const headers = { 'Accept-Encoding': 'gzip' };
+    for (const target of ['/', '/stream', '/page.js', '/picam.css', '/icon.svg', '/manifest.webmanifest']) {
+      const [plain, small] = [await site.ask(target), await site.ask(target, { headers })];
+      assert.deepEqual([plain.headers['content-encoding'], small.headers['content-encoding']], [undefined, 'gzip'], target);
+      assert.deepEqual(gunzipSync(small.body), plain.body, target);
+      assert.equal((await site.ask(target, { headers: { ...headers, 'If-None-Match': small.headers.etag } })).status, 304, target);
+    }
+    for (const target of ['/pi.jpg', '/status', '/controls', '/ticket', '/healthz', '/nope']) {
+      assert.equal((await site.ask(target, { headers })).headers['content-encoding'], undefined, target);
+    }
   });
 
   test('refuses other methods, bodies and paths out of its folder on every location', async () => {

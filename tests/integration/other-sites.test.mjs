@@ -40,7 +40,7 @@ describe('below a path of another site', () => {
   after(() => site.stop());
 
   test('has all that a camera has, with picam\'s password', async () => {
-    for (const target of ['/webcam/', '/webcam/stream', '/webcam/pi.jpg', '/webcam/status', '/webcam/ticket', '/webcam/healthz', '/webcam/picam.css', '/webcam/still.js', '/webcam/manifest.webmanifest', '/webcam/service-worker.js', '/webcam/?action=snapshot']) {
+    for (const target of ['/webcam/', '/webcam/stream', '/webcam/pi.jpg', '/webcam/status', '/webcam/ticket', '/webcam/healthz', '/webcam/picam.css', '/webcam/page.js', '/webcam/manifest.webmanifest', '/webcam/service-worker.js', '/webcam/?action=snapshot']) {
       const refused = await ask(target, { auth: null });
       assert.equal(refused.status, 401, target);
       assert.equal(refused.body.toString(), 'A user and a password are needed here.\n', target);
@@ -123,7 +123,7 @@ describe('below a path of another site', () => {
     await site.change(['hsts', 'on']);
     for (let i = 0; i < 15; ++i) assert.equal(await statusOf('/webcam/status', { localAddress: '127.0.0.10' }), 200, `request ${i}`);
     assert.equal(await statusOf('/webcam/status', { auth: null, localAddress: '127.0.0.10' }), 401);
-    assert.match((await ask('/webcam/still.js')).headers['content-type'], /javascript/);
+    assert.match((await ask('/webcam/page.js')).headers['content-type'], /javascript/);
     const still = await ask('/webcam/pi.jpg');
     assert.equal(still.status, 200);
     assert.equal(still.headers['strict-transport-security'], undefined);
