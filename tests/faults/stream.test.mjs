@@ -64,14 +64,17 @@ describe('a crowd', () => {
       }));
       await waitFor('closed descriptors', () => descriptors() <= atRest);
     };
-    await keepingTheRate(steady, async () => {
-      await visits(0, kVisits / 2); // how much memory the crowd itself takes depends on how it falls
-      await visits(0, kVisits / 2);
-      const half = residentMegabytes(pid);
-      await visits(kVisits / 2, kVisits / 2);
-      assert.ok(residentMegabytes(pid) - half <= kFlatMb, `${half} MB after half of them, ${residentMegabytes(pid)} MB after all`);
-    });
-    for (const viewer of steady) viewer.socket.destroy();
+    try {
+      await keepingTheRate(steady, async () => {
+        await visits(0, kVisits / 2); // how much memory the crowd itself takes depends on how it falls
+        await visits(0, kVisits / 2);
+        const half = residentMegabytes(pid);
+        await visits(kVisits / 2, kVisits / 2);
+        assert.ok(residentMegabytes(pid) - half <= kFlatMb, `${half} MB after half of them, ${residentMegabytes(pid)} MB after all`);
+      });
+    } finally {
+      for (const viewer of steady) viewer.socket.destroy();
+    }
     await waitFor('nobody', async () => (await site.status()).camera.state === 'idle');
     assert.ok(site.streamd.running);
   });
