@@ -28,7 +28,7 @@ describe('the installed package, on Debian 12', () => {
     site.httpPort = machine.ports.otherHttp;
     machine.bring(today);
     // As Mainsail's. The line that mounts picam is there before picam is.
-    machine.sh(`set -e
+    await machine.sh(`set -e
       rm /etc/nginx/sites-enabled/default
       cat >/etc/nginx/sites-available/mainsail <<'TEXT'
 server {
@@ -49,20 +49,20 @@ TEXT
 
   step('installs, and tells where the first password is', async (t) => {
     const began = performance.now();
-    const said = machine.sh(apt(`install /root/${path.basename(today)}`), { timeout: 300000 });
-    t.diagnostic(`installed in ${seconds(began)}, on ${machine.sh('uname -r; systemctl --version | head -1; nginx -v 2>&1').replaceAll('\n', ', ')}`);
+    const said = await machine.sh(apt(`install /root/${path.basename(today)}`), { timeout: 300000 });
+    t.diagnostic(`installed in ${seconds(began)}, on ${(await machine.sh('uname -r; systemctl --version | head -1; nginx -v 2>&1')).replaceAll('\n', ', ')}`);
     assert.match(said, /\/etc\/picam\/first-password/);
     assert.match(said, /Port 80 is left to the site \S*mainsail, which has it: picam's HTTP is at port 8080 /);
     for (const Host of ['localhost', 'camera.local', '127.0.0.1', 'camera']) assert.equal(await mainsail(Host), 'mainsail\n', Host);
-    assert.doesNotMatch(machine.sh('ss -tln'), /\[/);
-    site.password = machine.sh('cat /etc/picam/first-password').trim();
+    assert.doesNotMatch(await machine.sh('ss -tln'), /\[/);
+    site.password = (await machine.sh('cat /etc/picam/first-password')).trim();
     assert.match(site.password, /^[a-z0-9]{20}$/);
-    assert.equal(machine.sh('stat -c "%a %U" /etc/picam/first-password /etc/picam/tls/self-signed.key'), '600 root\n600 root\n');
-    assert.equal(machine.sh('stat -c "%a %U %G" /etc/picam/users'), '640 root www-data\n');
-    assert.equal(machine.sh('systemctl is-active picam.target picam-streamd@pi.service picam-snapshot@pi.socket nginx.service').replaceAll('\n', ' '),
+    assert.equal(await machine.sh('stat -c "%a %U" /etc/picam/first-password /etc/picam/tls/self-signed.key'), '600 root\n600 root\n');
+    assert.equal(await machine.sh('stat -c "%a %U %G" /etc/picam/users'), '640 root www-data\n');
+    assert.equal((await machine.sh('systemctl is-active picam.target picam-streamd@pi.service picam-snapshot@pi.socket nginx.service')).replaceAll('\n', ' '),
       'active active active active ');
-    assert.equal(machine.sh('systemctl is-enabled picam.target picam-certificate.timer'), 'enabled\nenabled\n');
-    machine.sh('echo a-password-of-mine | picamctl passwd; test ! -e /etc/picam/first-password');
+    assert.equal(await machine.sh('systemctl is-enabled picam.target picam-certificate.timer'), 'enabled\nenabled\n');
+    await machine.sh('echo a-password-of-mine | picamctl passwd; test ! -e /etc/picam/first-password');
     site.password = 'a-password-of-mine';
   });
 
@@ -74,7 +74,7 @@ TEXT
     assert.equal(still.status, 503);
     assert.match(`${still.body}`, /no camera/);
     await end(viewer);
-    const { status, stdout } = machine.try('picamctl check');
+    const { status, stdout } = await machine.try('picamctl check');
     assert.equal(status, 1);
     assert.deepEqual(stdout.split('\n').filter((line) => line.startsWith('BAD')), ['BAD   pi: no camera was found']);
   });
@@ -84,7 +84,7 @@ TEXT
       { format: 'nv12', width: 320, height: 240, fps: [30] }];
     makePictures(path.join(machine.folder, 'pictures'), modes);
     webcam = await Webcam.make(machine.usb(0), path.join(machine.folder, 'pictures'), { modes });
-    site.configure({ STREAM_SIZE: '1920x1080', SNAPSHOT_SIZE: '320x240' });
+    await site.configure({ STREAM_SIZE: '1920x1080', SNAPSHOT_SIZE: '320x240' });
     const viewer = await site.watch();
     await waitFor('a word about it', () => viewer.states.some(({ reason }) => /no camera/.test(reason)), kSlowMs);
     const plugged = performance.now();
@@ -105,14 +105,14 @@ TEXT
     }, kSlowMs);
     assert.equal((await webcam.stats()).mode.format, 'nv12');
     assertRawColors(raw.body);
-    assert.doesNotMatch(machine.sh('picamctl check'), /BAD/);
+    assert.doesNotMatch(await machine.sh('picamctl check'), /BAD/);
   });
 
   step('its controls: a change reaches the camera, through the driver, and is kept', () => changesReachTheCamera(machine, site, webcam));
 
   step('unplugged, and plugged in again, it comes back', async (t) => {
-    const pids = () => ['picam-streamd@pi', 'picam-snapshot@pi'].map((unit) => site.mainPid(unit));
-    const before = pids();
+    const pids = () => Promise.all(['picam-streamd@pi', 'picam-snapshot@pi'].map((unit) => site.mainPid(unit)));
+    const before = await pids();
     const viewer = await site.watch();
     const took = [];
     for (let i = 0; i < 3; ++i) {
@@ -131,15 +131,15 @@ TEXT
     assert.ok(viewer.pictures.every((picture) => sequenceOf(picture) !== null));
     await end(viewer);
     await site.stillWorks();
-    assert.deepEqual(pids(), before, 'the same processes');
-    assert.equal(site.lostDevices('picam-streamd@pi'), '');
-    assert.equal(machine.sh('systemctl --failed --no-legend'), '');
+    assert.deepEqual(await pids(), before, 'the same processes');
+    assert.equal(await site.lostDevices('picam-streamd@pi'), '');
+    assert.equal(await machine.sh('systemctl --failed --no-legend'), '');
     await webcam.unplug();
   });
 
   step('below a path of the other site, and through Caddy, which strips one', async () => {
     await webcam.plug();
-    machine.sh('picamctl mount /webcam/; picamctl proxy add 10.0.2.2'); // where the machine sees us
+    await machine.sh('picamctl mount /webcam/; picamctl proxy add 10.0.2.2'); // where the machine sees us
     const below = { plain: true, port: machine.ports.http };
     await waitFor('a still', async () => (await site.ask('/webcam/pi.jpg', below)).status === 200, kSlowMs);
     assert.equal((await site.ask('/webcam/pi.jpg', { ...below, auth: null })).status, 401);
@@ -178,15 +178,15 @@ https://127.0.0.1:${port} {
     }
     assert.equal((await site.ask('/cam/metrics', { port })).status, 403);
     await frames(port, { target: '/cam/stream', headers: { Origin: `https://127.0.0.1:${port}` } });
-    assert.equal(machine.sh('nginx -t 2>&1 | tail -1').includes('successful'), true);
-    assert.doesNotMatch(machine.sh('picamctl check'), /BAD/);
+    assert.equal((await machine.sh('nginx -t 2>&1 | tail -1')).includes('successful'), true);
+    assert.doesNotMatch(await machine.sh('picamctl check'), /BAD/);
     await webcam.unplug();
   });
 
   step('a purge leaves nothing', async () => {
-    machine.sh(`${apt('purge picam')}; rm -rf /root/*`, { timeout: 300000 });
-    assert.equal(site.traces(), '');
-    machine.sh('nginx -t && systemctl is-active nginx');
+    await machine.sh(`${apt('purge picam')}; rm -rf /root/*`, { timeout: 300000 });
+    assert.equal(await site.traces(), '');
+    await machine.sh('nginx -t && systemctl is-active nginx');
     assert.equal(await mainsail('localhost'), 'mainsail\n');
   });
 });

@@ -13,8 +13,16 @@ import { kRawHalves, kRawLuma, sequenceOf } from './webcam.mjs';
 export const kSlowMs = 120000; // the machine is ten times slower than one with a processor of its own
 const kApt = 'DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Options::=--force-confold'; // the owner's files stay
 
-// One after the other, on what the one before has left.
-export const step = (name, body) => test(name, { timeout: 800000 }, body);
+// Tests of a machine's site, one after the other, on what the one before has left: step(name, body). Of one that fails the
+// machine's log is told, too. `site` gives it, when it is there.
+export const stepsOn = (site) => (name, body) => test(name, { timeout: 800000 }, async (t) => {
+  try {
+    await body(t);
+  } catch (error) {
+    t.diagnostic(`the machine's log:\n${await site()?.log()}viewers' ends: ${site()?.ends.join(', ')}`);
+    throw error;
+  }
+});
 export const sha1 = (bytes) => createHash('sha1').update(bytes).digest('hex');
 export const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`;
 export const apt = (command) => `${kApt} ${command}`;
@@ -26,6 +34,7 @@ export class InstalledSite {
     this.port = machine.ports.https;
     this.httpPort = machine.ports.http;
     this.ask = Site.prototype.ask;
+    this.ends = []; // of viewers, as each was told
   }
 
   get auth() { return `picam:${this.password}`; }
@@ -57,6 +66,7 @@ export class InstalledSite {
       if (binary) viewer.pictures.push(data.subarray(16));
       else viewer.states.push(JSON.parse(data));
     });
+    viewer.on('close', (code, reason) => this.ends.push(`${code} ${reason}`.trim()));
     return viewer;
   }
 
@@ -66,28 +76,31 @@ export class InstalledSite {
     await end(viewer);
   }
 
-  mainPid(unit) { return this.machine.sh(`systemctl show -p MainPID --value ${unit}`).trim(); }
+  async mainPid(unit) { return (await this.machine.sh(`systemctl show -p MainPID --value ${unit}`)).trim(); }
 
   // Restarted with these settings of the environment's, and no others; `before` is done in the same breath.
-  configure(variables, before = 'true') {
-    this.machine.sh(`${before}; printf '%s\n' ${Object.entries(variables).map(([name, value]) => `PICAM_${name}=${value}`).join(' ')} ` +
+  async configure(variables, before = 'true') {
+    await this.machine.sh(`${before}; printf '%s\n' ${Object.entries(variables).map(([name, value]) => `PICAM_${name}=${value}`).join(' ')} ` +
       '>/etc/picam/pi.env; systemctl restart picam.target');
   }
 
-  cameraStatus() { return JSON.parse(this.machine.sh('curl -s --unix-socket /run/picam/pi.http.sock http://localhost/status')).camera; }
+  async cameraStatus() { return JSON.parse(await this.machine.sh('curl -s --unix-socket /run/picam/pi.http.sock http://localhost/status')).camera; }
 
   // What is there under picam's name: on the disk, which is looked through from outside since it takes a minute in there,
   // and in memory.
-  traces() {
+  async traces() {
     const { status, stdout, stderr } = spawnSync('find', ['.', '-iname', '*picam*', '-not', '-path', './var/lib/apt/*'], { cwd: this.machine.root, encoding: 'utf8' });
     assert.equal(status, 0, stderr);
-    return stdout + this.machine.sh('find /run /dev -iname "*picam*"; getent passwd picam; getent group picam; systemctl list-unit-files "picam*" --no-legend; pgrep -a picam; true');
+    return stdout + await this.machine.sh('find /run /dev -iname "*picam*"; getent passwd picam; getent group picam; systemctl list-unit-files "picam*" --no-legend; pgrep -a picam; true');
   }
 
   // The devices that a unit has open though they are gone.
-  lostDevices(unit) { return this.machine.sh(`ls -l /proc/${this.mainPid(unit)}/fd | grep '/dev/.*(deleted)' || true`); }
+  async lostDevices(unit) { return this.machine.sh(`ls -l /proc/${await this.mainPid(unit)}/fd | grep '/dev/.*(deleted)' || true`); }
 
-  cameraIsFree() { return this.machine.try('flock -n /run/picam/pi.lock true').status === 0; }
+  // The last lines of its log, and of which second since its boot they are.
+  async log() { return (await this.machine.try('journalctl --no-pager --no-hostname -o short-monotonic -n 60')).stdout; }
+
+  async cameraIsFree() { return (await this.machine.try('flock -n /run/picam/pi.lock true')).status === 0; }
 }
 
 // Each picture is one that the webcam has sent, byte for byte.

@@ -1,9 +1,11 @@
 // A virtual machine with a Debian, its own kernel and systemd, in qemu without KVM. Its root is a folder here (9p), so
 // what it writes can be read from outside; commands go in over ssh, with keys of this run.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import { Child, freePort, top, waitFor } from '../integration/harness.mjs';
 
 const kBootMs = 600000; // without KVM, and beside other load
@@ -112,11 +114,11 @@ export class Machine {
   }
 
   async #reachable() {
-    await waitFor('the machine to answer', () => {
+    await waitFor('the machine to answer', async () => {
       if (!this.qemu.running) throw new Error(`qemu ended:\n${this.qemu.log}`);
-      return this.try('true').status === 0;
+      return (await this.try('true')).status === 0;
     }, kBootMs).catch((error) => { throw new Error(`${error.message}\n${this.qemu.log.slice(-3000)}`); });
-    this.sh('systemctl is-system-running --wait || true'); // until it has booted; what failed, the tests ask themselves
+    await this.sh('systemctl is-system-running --wait || true'); // until it has booted; what failed, the tests ask themselves
   }
 
   #ssh(commands) {
@@ -125,17 +127,18 @@ export class Machine {
       '-o', 'ServerAliveInterval=15', 'root@127.0.0.1', commands];
   }
 
-  // {status, stdout, stderr} of a shell's commands, as root in the machine.
-  try(commands, { input = '', timeout = 180000 } = {}) {
-    return spawnSync('ssh', this.#ssh(commands), { encoding: 'utf8', input, timeout, maxBuffer: 1 << 26 });
+  // {status, stdout, stderr} of a shell's commands, as root in the machine. Nothing here waits for it: a viewer has to
+  // acknowledge its frames meanwhile, or is closed, and a command may take ten seconds to be heard at all.
+  async try(commands, { input = '', timeout = 180000 } = {}) {
+    const ssh = spawn('ssh', this.#ssh(commands), { timeout });
+    ssh.stdin.on('error', () => {}).end(input); // it may end without having read it
+    const [[status], stdout, stderr] = await Promise.all([once(ssh, 'close'), text(ssh.stdout), text(ssh.stderr)]);
+    return { status, stdout, stderr };
   }
 
-  // The same beside what goes on here: a Child.
-  start(commands) { return new Child('ssh', this.#ssh(commands)); }
-
   // What they print. Throws when they fail.
-  sh(commands, options) {
-    const { status, stdout, stderr } = this.try(commands, options);
+  async sh(commands, options) {
+    const { status, stdout, stderr } = await this.try(commands, options);
     if (status !== 0) throw new Error(`in the machine: ${commands}\n${status}: ${stdout}${stderr}`);
     return stdout;
   }
@@ -147,10 +150,10 @@ export class Machine {
   bring(file) { copyFileSync(file, path.join(this.root, 'root', path.basename(file))); }
 
   async reboot() {
-    const boot = this.sh('cat /proc/sys/kernel/random/boot_id');
-    this.try('systemctl reboot');
-    await waitFor('another boot', () => {
-      const now = this.try('cat /proc/sys/kernel/random/boot_id');
+    const boot = await this.sh('cat /proc/sys/kernel/random/boot_id');
+    await this.try('systemctl reboot');
+    await waitFor('another boot', async () => {
+      const now = await this.try('cat /proc/sys/kernel/random/boot_id');
       return now.status === 0 && now.stdout !== boot;
     }, kBootMs);
     await this.#reachable();

@@ -95,7 +95,7 @@ export async function changesReachTheCamera(machine, site, webcam) {
   assert.deepEqual(all['v4l2.power_line_frequency'].values.slice(0, 3), ['Disabled', '50 Hz', '60 Hz']);
   assert.equal(all.ExposureTime.locked, 'ExposureTimeMode is Auto');
 
-  const { starts } = site.cameraStatus();
+  const { starts } = await site.cameraStatus();
   await controls.arrives({ Brightness: 0.5 }, { brightness: 32 });
   await pictures('a brighter picture', (jpeg) => lumaOf(jpeg) > kBright);
   await controls.arrives({ Brightness: -0.5 }, { brightness: -32 });
@@ -128,7 +128,7 @@ export async function changesReachTheCamera(machine, site, webcam) {
   await waitFor('no problem', async () => Object.keys((await controls.get()).problems).length === 0, kSlowMs);
   await pictures('pictures', () => true);
   assert.deepEqual(viewer.states.filter(({ state }) => state === 'unavailable'), []);
-  assert.equal(site.cameraStatus().starts, starts, 'it was not opened again');
+  assert.equal((await site.cameraStatus()).starts, starts, 'it was not opened again');
 
   // Without power it forgets, and the daemon's next process knows.
   const mine = { brightness: 32, auto_exposure: 1, exposure_time_absolute: 100, power_line_frequency: 2, white_balance_automatic: 0, white_balance_temperature: 5000, focus_automatic_continuous: 0, focus_absolute: 100 };
@@ -138,9 +138,9 @@ export async function changesReachTheCamera(machine, site, webcam) {
   await pictures('a brighter picture', (jpeg) => lumaOf(jpeg) > kBright);
   await controls.has(mine);
   await end(viewer);
-  machine.sh('systemctl restart picam-streamd@pi');
-  assert.equal(machine.sh('stat -c "%a %U" /var/lib/picam-controls'), '700 picam\n');
-  assert.match(machine.sh('cat /var/lib/picam-controls/pi.json'), /"v4l2\.power_line_frequency": "60 Hz"/);
+  await machine.sh('systemctl restart picam-streamd@pi');
+  assert.equal(await machine.sh('stat -c "%a %U" /var/lib/picam-controls'), '700 picam\n');
+  assert.match(await machine.sh('cat /var/lib/picam-controls/pi.json'), /"v4l2\.power_line_frequency": "60 Hz"/);
   await webcam.unplug();
   await webcam.plug();
   await site.streamWorks();
@@ -149,5 +149,5 @@ export async function changesReachTheCamera(machine, site, webcam) {
   await controls.reset();
   await site.streamWorks(); // if it was closed
   await controls.has(kDefaults);
-  assert.doesNotMatch(machine.sh('picamctl check'), /BAD/);
+  assert.doesNotMatch(await machine.sh('picamctl check'), /BAD/);
 }
