@@ -364,6 +364,7 @@ export function residentMegabytes(pid) {
 // and grows with it: neighbours cannot fail a test, and what hangs still does.
 const samples = []; // {at, running}
 const kSampleMs = 50;
+const kPauseMs = 500; // between two samples
 setInterval(() => {
   const running = Number(/ (\d+)\/\d+ /.exec(readFileSync('/proc/loadavg', 'utf8'))[1]) - 1; // but for this thread
   samples.push({ at: Date.now(), running });
@@ -375,9 +376,18 @@ export function slowness(begun) {
   return Math.max(1, since.reduce((sum, { running }) => sum + running, 0) / (since.length || 1) / availableParallelism());
 }
 
-// What began at `begun` is over, in so many milliseconds of a quiet machine.
+// How long this process could not look since `begun`, ms: the machine stood still, or had no time for it.
+function pausedFor(begun) {
+  const times = [...samples.map(({ at }) => at), Date.now()];
+  return times.reduce((sum, at, i) => {
+    const gap = i > 0 ? at - Math.max(times[i - 1], begun) : 0;
+    return gap > kPauseMs ? sum + gap : sum;
+  }, 0);
+}
+
+// What began at `begun` is over, in so many milliseconds of a quiet machine, of those in which this process could look.
 export function assertWithin(begun, ms, what = 'it') {
-  const took = Date.now() - begun;
+  const took = Date.now() - begun - pausedFor(begun);
   const slower = slowness(begun);
   assert.ok(took <= ms * slower, `${what} took ${took} ms, where ${ms} ms are allowed on a machine that is not ${slower.toFixed(1)} times slower`);
 }

@@ -52,7 +52,23 @@ export class InstalledSite {
     });
   }
 
-  async stillWorks(options) { await waitFor('a still', async () => await this.statusOf('/pi.jpg', options) === 200, kSlowMs); }
+  // The first answer with a still: a camera that is slow to start may cost some before.
+  still(options) {
+    return waitFor('a still', async () => {
+      const answer = await this.ask('/pi.jpg', options).catch(() => null);
+      return answer?.status === 200 && answer;
+    }, kSlowMs);
+  }
+
+  async stillWorks(options) { await this.still(options); }
+
+  // Without a complaint of picamctl's.
+  checksWell() {
+    return waitFor('a good check', async () => {
+      const { status, stdout } = await this.machine.try('picamctl check');
+      return status === 0 && !/BAD/.test(stdout) && stdout;
+    }, kSlowMs).catch(async (error) => assert.fail(`${error.message}: ${(await this.machine.try('picamctl check')).stdout}`));
+  }
 
   // A viewer that keeps the stream's pictures and the states that it is told.
   async watch() {
@@ -77,6 +93,9 @@ export class InstalledSite {
   }
 
   async mainPid(unit) { return (await this.machine.sh(`systemctl show -p MainPID --value ${unit}`)).trim(); }
+
+  // Viewers live in this process, which a busy machine may stop for longer than they may be silent.
+  async setPatience() { await this.machine.sh(`sed -i 's/^#ack_timeout = .*/ack_timeout = "10m"/' /etc/picam/picam.conf; systemctl restart picam.target`); }
 
   // Restarted with these settings of the environment's, and no others; `before` is done in the same breath.
   async configure(variables, before = 'true') {

@@ -9,6 +9,7 @@ import { text } from 'node:stream/consumers';
 import { Child, freePort, top, waitFor } from '../integration/harness.mjs';
 
 const kBootMs = 600000; // without KVM, and beside other load
+const kLookMs = 30000;  // at whether it answers
 // In this order: what the kernel needs to reach its root. What is built in or not there is left out.
 const kModules = ['virtio', 'virtio_ring', 'virtio_pci_modern_dev', 'virtio_pci_legacy_dev', 'virtio_pci', 'netfs', 'fscache', '9pnet', '9pnet_virtio', '9p'];
 const kInit = `#!/bin/busybox sh
@@ -116,21 +117,22 @@ export class Machine {
   async #reachable() {
     await waitFor('the machine to answer', async () => {
       if (!this.qemu.running) throw new Error(`qemu ended:\n${this.qemu.log}`);
-      return (await this.try('true')).status === 0;
+      return (await this.try('true', { timeout: kLookMs, connectSeconds: 5 })).status === 0;
     }, kBootMs).catch((error) => { throw new Error(`${error.message}\n${this.qemu.log.slice(-3000)}`); });
-    await this.sh('systemctl is-system-running --wait || true'); // until it has booted; what failed, the tests ask themselves
+    await this.sh('systemctl is-system-running --wait || true', { timeout: kBootMs }); // until it has booted; what failed, the tests ask themselves
   }
 
-  #ssh(commands) {
+  // One connection for all, as long as the machine runs: a busy one takes many seconds to make another.
+  #ssh(connectSeconds, ...command) {
     return ['-q', '-p', `${this.ports.ssh}`, '-i', path.join(this.folder, 'key'), '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null',
-      '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=5', '-o', 'ControlMaster=auto', '-o', `ControlPath=${this.folder}/ssh`, '-o', 'ControlPersist=60',
-      '-o', 'ServerAliveInterval=15', 'root@127.0.0.1', commands];
+      '-o', 'BatchMode=yes', '-o', `ConnectTimeout=${connectSeconds}`, '-o', 'ControlMaster=auto', '-o', `ControlPath=${this.folder}/ssh`,
+      '-o', 'ControlPersist=yes', '-o', 'ServerAliveInterval=15', '-o', 'ServerAliveCountMax=20', ...command];
   }
 
   // {status, stdout, stderr} of a shell's commands, as root in the machine. Nothing here waits for it: a viewer has to
   // acknowledge its frames meanwhile, or is closed, and a command may take ten seconds to be heard at all.
-  async try(commands, { input = '', timeout = 180000 } = {}) {
-    const ssh = spawn('ssh', this.#ssh(commands), { timeout });
+  async try(commands, { input = '', timeout = 180000, connectSeconds = 60 } = {}) {
+    const ssh = spawn('ssh', this.#ssh(connectSeconds, 'root@127.0.0.1', commands), { timeout });
     ssh.stdin.on('error', () => {}).end(input); // it may end without having read it
     const [[status], stdout, stderr] = await Promise.all([once(ssh, 'close'), text(ssh.stdout), text(ssh.stderr)]);
     return { status, stdout, stderr };
@@ -152,14 +154,18 @@ export class Machine {
   async reboot() {
     const boot = await this.sh('cat /proc/sys/kernel/random/boot_id');
     await this.try('systemctl reboot');
+    this.#disconnect();
     await waitFor('another boot', async () => {
-      const now = await this.try('cat /proc/sys/kernel/random/boot_id');
+      const now = await this.try('cat /proc/sys/kernel/random/boot_id', { timeout: kLookMs, connectSeconds: 5 });
       return now.status === 0 && now.stdout !== boot;
     }, kBootMs);
     await this.#reachable();
   }
 
+  #disconnect() { spawnSync('ssh', this.#ssh(5, '-O', 'exit', 'root@127.0.0.1')); }
+
   async stop() {
+    this.#disconnect();
     if (this.qemu) await this.qemu.end('SIGTERM');
     rmSync(this.root, { recursive: true, force: true });
     rmSync(this.folder, { recursive: true, force: true });

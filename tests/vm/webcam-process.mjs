@@ -1,4 +1,4 @@
-// A webcam in a process of its own, since the test's waits for its ssh: what webcam.mjs's Webcam asks for, done.
+// A webcam in a process of its own, which is in time whatever the test's does: what webcam.mjs's Webcam asks for, done.
 // node webcam-process.mjs SOCKET PICTURES, by fork(). PICTURES is a folder that makePictures() made.
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
@@ -15,6 +15,7 @@ for (const name of readdirSync(folder).sort()) {
 }
 let huffman = true;
 let spoil = null; // {how, every}
+let frames = 0;
 let light = 0;    // of raw frames, darker and brighter again; each frame moves it by lightStep
 let lightStep = 0;
 const raw = new Map();
@@ -60,7 +61,7 @@ const commands = {
   make({ modes, product, serial }) {
     camera = new UsbCamera({ modes, picture, product, serial, log: (text) => process.send({ log: text }) });
     camera.spoil = (whole, sequence) => {
-      const bad = spoil && sequence % spoil.every === 0;
+      const bad = spoil && ++frames % spoil.every === 0;
       const given = bad ? spoils[spoil.how](whole) : whole;
       if (!bad) sent.set(sequence, createHash('sha1').update(given).digest('hex'));
       return given;
