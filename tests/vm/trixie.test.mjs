@@ -564,6 +564,6 @@ describe('the installed package', () => {
     assert.equal(await site.traces(), '');
     await machine.sh('nginx -t && systemctl is-active nginx');
     assert.equal(await site.statusOf('/', { plain: true, auth: null }), 200); // Debian's own page
-    assert.equal(await machine.sh('systemctl --failed --no-legend "picam*" "nginx*" "nats*"'), '');
+    assert.equal(await machine.sh('systemctl list-units --failed --no-legend "picam*" "nginx*" "nats*"'), '');
   });
 });
