@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import WebSocket from 'ws';
 
-// Resolves with a viewer once it is open, or with the status that refused it. `site`: where, {port} at the least; `plain`:
-// without TLS.
+// Resolves with a viewer once it is open, or with the status that refused it; 0: the connection ended without an answer, as
+// one to a worker of nginx's that goes. `site`: where, {port} at the least; `plain`: without TLS.
 export async function view(site, { plain = false, ticket, auth = null, headers = {}, target = '/stream', protocols = ['picam.v1'] } = {}) {
   const viewer = new WebSocket(`${plain ? 'ws' : 'wss'}://127.0.0.1:${site.port}${target}`, ticket === undefined ? protocols : [...protocols, `picam.ticket.${ticket}`],
     { rejectUnauthorized: false, headers, auth: auth ?? undefined });
@@ -13,16 +13,20 @@ export async function view(site, { plain = false, ticket, auth = null, headers =
     viewer.frames.push(performance.now());
     viewer.send(JSON.stringify({ type: 'ack', sequence: Number(data.readBigUInt64BE(0)) }));
   });
-  viewer.on('error', () => {});
-  return Promise.race([
-    once(viewer, 'open').then(() => viewer, () => new Promise(() => {})), // refused: the status tells
-    once(viewer, 'unexpected-response').then(([, response]) => { response.resume(); return response.statusCode; }, () => new Promise(() => {})),
-  ]);
+  return new Promise((resolve) => {
+    viewer.on('error', () => resolve(0)).once('open', () => resolve(viewer));
+    viewer.once('unexpected-response', (request, response) => {
+      response.resume();
+      resolve(response.statusCode);
+    });
+  });
 }
 
 export async function end(viewer) {
+  if (viewer.readyState === WebSocket.CLOSED) return;
+  const closed = once(viewer, 'close');
   viewer.close();
-  await once(viewer, 'close');
+  await closed;
 }
 
 export const ticketOf = async (site) => JSON.parse((await site.ask('/ticket')).body).ticket;
