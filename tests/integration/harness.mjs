@@ -291,12 +291,12 @@ export class Site {
 
   // A request to a secure site: {status, headers, body}. `auth`: "user:password", by default the right one, null: none.
   // `target` goes out as it is.
-  // `localAddress`: from which of this machine's.
-  ask(target, { auth = `picam:${this.password}`, method = 'GET', headers = {}, plain = false, port, body, localAddress } = {}) {
+  // `localAddress`: from which of this machine's. `agent`: whose connection, by default one of its own.
+  ask(target, { auth = `picam:${this.password}`, method = 'GET', headers = {}, plain = false, port, body, localAddress, agent = false } = {}) {
     return new Promise((resolve, reject) => {
       const { request } = plain ? http : https;
       const at = port ?? (plain ? this.httpPort : this.port);
-      request({ host: '127.0.0.1', port: at, path: target, method, auth: auth ?? undefined, headers, agent: false, localAddress, rejectUnauthorized: false }, (response) => {
+      request({ host: '127.0.0.1', port: at, path: target, method, auth: auth ?? undefined, headers, agent, localAddress, rejectUnauthorized: false }, (response) => {
         const parts = [];
         response.on('data', (data) => parts.push(data));
         response.on('error', reject);
