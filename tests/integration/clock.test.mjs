@@ -16,7 +16,7 @@ describe('the wall clock is set', () => {
   let viewer;
 
   before(async () => {
-    site = await Site.start(['--stream.linger', '0s', '--snapshot.size', '320x240'], { env: clock.env });
+    site = await Site.start(['--stream.linger', '0s', '--snapshot.size', '320x240', '--camera.stall', '30s'], { env: clock.env });
     viewer = new Viewer(site, { protocols: ['picam.v1'] });
     await viewer.waitFrames(3);
   });

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { test } from 'node:test';
 import { cameraUser } from './engine.mjs';
 import { FakeBus } from './fake-bus.mjs';
-import { waitFor } from './harness.mjs';
+import { undisturbed, waitFor } from './harness.mjs';
 import { cameraHost, Relay } from './reach.mjs';
 
 const kFps = 30;
@@ -15,6 +15,7 @@ const kMostInFlight = 8; // one or two, on a link as fast as this
 const kChanges = 400;
 const kInbox = '_picam.test.want';
 const kForged = 5000; // more than are remembered
+const kPauseMs = 1000; // in this process is the bus, and one that stands still for twice as long is given up
 
 // A camera at a bus that carries marks back as `onMark(mark, client)` does it, and an edge that wants all of its frames.
 async function published(onMark, work) {
@@ -27,7 +28,7 @@ async function published(onMark, work) {
   });
   let host;
   try {
-    host = await cameraHost(bus, null, { flags: ['--stream.size', '320x240', '--stream.fps', String(kFps)] });
+    host = await cameraHost(bus, null, { flags: ['--stream.size', '320x240', '--stream.fps', String(kFps), '--camera.stall', '30s'] });
     const want = async (edge, wished, lease = 30_000) => (await bus.client(`${kCamera}.want`)).deliver(`${kCamera}.want`, JSON.stringify({ edge, fps: wished, lease_ms: lease, t: 1 }), kInbox);
     await want('edge', kFps);
     await work({ bus, host, frames, answers, want, more: (count, ms) => {
@@ -41,7 +42,7 @@ async function published(onMark, work) {
 }
 const back = (mark, client) => client.deliver(`${kCamera}.mark`, mark);
 
-test('a mark that is lost: the next one stands for it', async () => {
+test('a mark that is lost: the next one stands for it', () => undisturbed(kPauseMs, async () => {
   let marks = 0;
   await published((mark, client) => {
     marks += 1;
@@ -51,7 +52,7 @@ test('a mark that is lost: the next one stands for it', async () => {
     assert.ok(marks > 60);
     assert.equal(bus.clients.length, 1, 'the connection is the first one');
   });
-});
+}));
 
 test('marks that come twice, late, or are nobody\'s open no window', async () => {
   let quiet = false;
@@ -72,7 +73,7 @@ test('marks that come twice, late, or are nobody\'s open no window', async () =>
   });
 });
 
-test('a server that carries no mark back is left for another one, and pictures go on there', async () => {
+test('a server that carries no mark back is left for another one, and pictures go on there', () => undisturbed(kPauseMs, async () => {
   let deaf = null;
   await published((mark, client) => {
     if (client !== deaf) back(mark, client);
@@ -84,23 +85,21 @@ test('a server that carries no mark back is left for another one, and pictures g
     await more(30);
     assert.equal(bus.clients.length, 2);
   });
-});
+}));
 
-test('an edge that changes its mind all the time: the camera stays open, and the last wish holds', async () => {
-  await published(back, async ({ host, want, more, frames }) => {
-    await more(5);
-    const { starts } = (await host.status()).camera;
-    for (let i = 0; i < kChanges; ++i) {
-      await want('edge', 1 + (i % 29));
-      if (i % 20 === 0) await more(1);
-    }
-    await want('edge', 5);
-    const rate = (count) => (1000 * (count - 1)) / (frames.at(-1).at - frames.at(-count).at);
-    await waitFor('five frames a second', () => frames.length > 10 && Math.abs(rate(10) - 5) < 1);
-    assert.doesNotMatch(host.relay.log, /has gone|does not let|unavailable/);
-    assert.equal((await host.status()).camera.starts, starts);
-  });
-});
+test('an edge that changes its mind all the time: the camera stays open, and the last wish holds', () => undisturbed(kPauseMs, () => published(back, async ({ host, want, more, frames }) => {
+  await more(5);
+  const { starts } = (await host.status()).camera;
+  for (let i = 0; i < kChanges; ++i) {
+    await want('edge', 1 + (i % 29));
+    if (i % 20 === 0) await more(1);
+  }
+  await want('edge', 5);
+  const rate = (count) => (1000 * (count - 1)) / (frames.at(-1).at - frames.at(-count).at);
+  await waitFor('five frames a second', () => frames.length > 10 && Math.abs(rate(10) - 5) < 1);
+  assert.doesNotMatch(host.relay.log, /has gone|does not let|unavailable/);
+  assert.equal((await host.status()).camera.starts, starts);
+})));
 
 test('edges that are none, and too many: the one that looks has its pictures; one that comes is told', async () => {
   await published(back, async ({ host, want, more, answers }) => {
@@ -120,7 +119,7 @@ test('edges that are none, and too many: the one that looks has its pictures; on
 });
 
 for (const [what, refusals, told] of [['once', 1, false], ['twice', 2, true]]) {
-  test(`the right key is refused ${what}: ${told ? 'it is told' : 'it is shown again before anybody hears of it'}, and there is a connection`, async () => {
+  test(`the right key is refused ${what}: ${told ? 'it is told' : 'it is shown again before anybody hears of it'}, and there is a connection`, () => undisturbed(kPauseMs, async () => {
     const folder = mkdtempSync('/dev/shm/picam-marks.');
     const bus = await FakeBus.start(() => {}, { refusals });
     const relay = new Relay('publish', bus, cameraUser('garden'), { folder, run: folder });
@@ -134,5 +133,5 @@ for (const [what, refusals, told] of [['once', 1, false], ['twice', 2, true]]) {
       await bus.stop();
       rmSync(folder, { recursive: true });
     }
-  });
+  }));
 }
