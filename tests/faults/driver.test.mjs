@@ -46,12 +46,14 @@ describe('a driver that does not come back', { concurrency: true }, () => {
     return Site.start(['--camera.source', 'replay', '--camera.file', file, '--stream.size', '64x48', '--snapshot.size', '64x48', '--camera.stall', '1s'],
       { env: { LD_PRELOAD: shim, HANG_FILE: file, HANG_FLAG: path.join(folder, name) } });
   };
+  const still = (one) => waitFor('a still', async () => (await fetch(`${one.url}/pi.jpg`)).status === 200);
   const hang = (name) => writeFileSync(path.join(folder, name), '');
   const release = (name) => rmSync(path.join(folder, name));
   async function endsByItself(child) {
     await waitFor('its end', () => !child.running, kEndsMs);
+    const { code } = await child.ended; // all of its log has come
     assert.match(child.log, /driver does not come back/);
-    assert.notEqual((await child.ended).code, 0);
+    assert.notEqual(code, 0);
   }
 
   for (const call of ['opening', 'closing']) {
@@ -59,14 +61,14 @@ describe('a driver that does not come back', { concurrency: true }, () => {
       const name = `snapshot-${call}`;
       const one = await site(name);
       try {
-        if (call === 'closing') assert.equal((await fetch(`${one.url}/pi.jpg`)).status, 200);
+        if (call === 'closing') await still(one);
         hang(name);
         await fetch(`${one.url}/pi.jpg`); // refused at its deadline, or the last picture
         await endsByItself(one.snapshot);
         assert.ok(await lockIsFree(one));
         release(name);
         await one.startSnapshot();
-        assert.equal((await fetch(`${one.url}/pi.jpg`)).status, 200);
+        await still(one);
       } finally {
         await one.stop();
       }
