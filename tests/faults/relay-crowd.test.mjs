@@ -50,22 +50,31 @@ describe('an engine of one node', () => {
     }
   }
 
+  // `work` says what is wrong, or nothing, as it must once of three times: this machine may stand still meanwhile.
+  async function onceOfThree(work) {
+    let wrong;
+    for (let times = 0; times < 3 && wrong !== ''; ++times) wrong = await work();
+    assert.equal(wrong, '');
+  }
+
   test('an edge with a credit that hangs is nothing to the other', () => beside(async (watcher, stuck) => {
     const taken = [];
     stuck.subscribe(kFrame, (message) => taken.push(message), { queue: 'stuck', max: 1 });
     await stuck.flush();
     await waitFor('its frame', () => taken.length === 1);
     stuck.hang();
-    for (let i = 0; i < 5; ++i) stuck.subscribe(kFrame, () => {}, { queue: 'stuck', max: 1 });
-    const begun = Date.now();
-    await watcher.seeMore(45);
-    const slower = slowness(begun);
-    assert.ok(watcher.longestGap(begun) < 1000 * slower, `${watcher.longestGap(begun)} ms without a picture`);
-    const ages = watcher.seen.slice(-45).map(({ ageMs }) => ageMs);
-    assert.ok(Math.max(...ages) < 1000 * slower, `${Math.max(...ages)} ms old`);
+    await onceOfThree(async () => {
+      for (let i = 0; i < 5; ++i) stuck.subscribe(kFrame, () => {}, { queue: 'stuck', max: 1 });
+      const begun = Date.now();
+      await watcher.seeMore(45);
+      const most = 1000 * slowness(begun);
+      const gap = watcher.longestGap(begun);
+      const oldest = Math.max(...watcher.seen.slice(-45).map(({ ageMs }) => ageMs));
+      return gap < most && oldest < most ? '' : `${gap} ms without a picture, ${oldest} ms old, at most ${most}`;
+    });
   }));
 
-  test('one that takes everything and hangs holds the others no longer than the engine bears it', (t) => beside(async (watcher, stuck) => {
+  test('one that takes everything and hangs holds the others no longer than the engine bears it', (t) => onceOfThree(() => beside(async (watcher, stuck) => {
     stuck.subscribe(kFrame);
     await stuck.flush();
     stuck.hang();
@@ -73,10 +82,11 @@ describe('an engine of one node', () => {
     await waitFor('the engine to be through with it', async () => (await engine.nodes[0].connections()).every(({ authorized_user: user }) => user !== users.stuck.nkey));
     await watcher.seeSince(Date.now() + 500);
     const slower = slowness(begun);
-    t.diagnostic(`${watcher.longestGap(begun)} ms without a picture, the engine was through after ${Date.now() - begun} ms`);
-    assert.ok(watcher.longestGap(begun) < 5000 * slower, `${watcher.longestGap(begun)} ms without a picture`);
-    assert.ok(watcher.seen.at(-1).ageMs < 1000 * slower, `${watcher.seen.at(-1).ageMs} ms old`);
-  }));
+    const gap = watcher.longestGap(begun);
+    t.diagnostic(`${gap} ms without a picture, the engine was through after ${Date.now() - begun} ms`);
+    const { ageMs } = watcher.seen.at(-1);
+    return gap < 5000 * slower && ageMs < 1000 * slower ? '' : `${gap} ms without a picture, ${ageMs} ms old, ${slower} times slower`;
+  })));
 });
 
 test('a picture of more than the engine takes is told, and no end of it', async () => {
