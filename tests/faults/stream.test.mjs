@@ -12,10 +12,10 @@ const kClose = clientFrame(8, [0x03, 0xe8]);
 const kFps = 15;
 const kVisits = 10_000;
 const kAtOnce = 500;
-const kFlatMb = 1.0; // what the second half of the visits may add to the memory
+const kFlatMb = 1.0; // what half of the visits may add to the memory; once of five times, for some of it is the allocator's
 const kViewers = 200;
 const kStalled = 50;
-const kAckTimeoutMs = 2000;
+const kAckTimeoutMs = 20000; // longer than this process may stand still
 const kRateKept = 0.8; // of the frames that a steady viewer should get; the machine is busy with the crowd itself
 
 describe('a crowd', () => {
@@ -68,9 +68,12 @@ describe('a crowd', () => {
       await keepingTheRate(steady, async () => {
         await visits(0, kVisits / 2); // how much memory the crowd itself takes depends on how it falls
         await visits(0, kVisits / 2);
-        const half = residentMegabytes(pid);
-        await visits(kVisits / 2, kVisits / 2);
-        assert.ok(residentMegabytes(pid) - half <= kFlatMb, `${half} MB after half of them, ${residentMegabytes(pid)} MB after all`);
+        const megabytes = [residentMegabytes(pid)];
+        while (megabytes.length < 2 || (megabytes.length < 6 && megabytes.at(-1) - megabytes.at(-2) > kFlatMb)) {
+          await visits(kVisits / 2, kVisits / 2);
+          megabytes.push(residentMegabytes(pid));
+        }
+        assert.ok(megabytes.at(-1) - megabytes.at(-2) <= kFlatMb, `${megabytes} MB after each half of them`);
       });
     } finally {
       for (const viewer of steady) viewer.socket.destroy();
@@ -81,13 +84,13 @@ describe('a crowd', () => {
 
   test(`${kViewers} viewers, of whom ${kStalled} stop reading`, async () => {
     const steady = Array.from({ length: kViewers - kStalled }, () => new RawViewer({ path: site.socket('stream') }));
-    const stalled = Array.from({ length: kStalled }, () => new RawViewer({ path: site.socket('stream') }));
+    let acknowledged; // when they were heard last
+    const stalled = Array.from({ length: kStalled }, () => new RawViewer({ path: site.socket('stream') }, () => { acknowledged = Date.now(); }));
     await waitFor('all viewers', () => [...steady, ...stalled].every((viewer) => viewer.frames > 2));
     for (const viewer of stalled) viewer.socket.pause();
-    const begun = Date.now();
     await keepingTheRate(steady, () => waitFor('the stalled ones to be closed', async () =>
       (await site.status()).viewers.total === kViewers - kStalled, kAckTimeoutMs + 20000));
-    assert.ok(Date.now() - begun >= kAckTimeoutMs / 2, 'they were given their time');
+    assert.ok(Date.now() - acknowledged >= kAckTimeoutMs, 'they were given their time');
     for (const viewer of stalled) viewer.socket.destroy();
     // And a while without them.
     const until = steady[0].frames + 2 * kFps;
