@@ -12,11 +12,15 @@ export class Chain {
     const before = this.frames.at(-1);
     const continues = before && before.codec === 'h264' && before.rung === frame.rung && before.size === frame.size && before.sequence + 1n === frame.sequence;
     if (frame.codec === 'h264' && !frame.key && !continues) ++this.broken;
-    this.frames.push(frame);
+    this.frames.push({ ...frame, continues });
   }
 
+  // What has come since there were so many frames.
+  since(count) { return Object.assign(new Chain(), { frames: this.frames.slice(count) }); }
   get video() { return this.frames.filter((frame) => frame.codec === 'h264'); }
   get keys() { return this.video.filter((frame) => frame.key).length; }
+  // Of them those that it began anew with: it was lost, or is on another rung.
+  get beginnings() { return this.video.filter((frame) => frame.key && !frame.continues).length; }
   on(rung) { return this.video.filter((frame) => frame.rung === rung).length; }
   get jpegs() { return this.frames.filter((frame) => frame.codec === 'jpeg').length; }
 
