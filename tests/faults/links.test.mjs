@@ -7,7 +7,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Site, waitFor } from '../integration/harness.mjs';
 import { RawViewer } from './raw-viewer.mjs';
-import { seenOver, SlowLink } from './slow-link.mjs';
+import { seenOver, seenWell, SlowLink } from './slow-link.mjs';
 
 const kFps = 30;
 const kRoom = 2; // times what a frame must take: DESIGN's 1.5 on a quiet machine
@@ -51,19 +51,9 @@ describe('a viewer', () => {
     }
   }
 
-  // Fresh frames, and as many as the link carries: over so many seconds of the next minute, for a window that shrank while
-  // this machine had no time for it takes some to grow again.
-  async function asManyAsFit(viewer, kind, seconds, settleSeconds) {
-    let seen;
-    let wrong;
-    await waitFor('as many frames as fit', async () => {
-      seen = await seenOver(viewer, seconds, settleSeconds);
-      const { fps, slower, p99 } = seen;
-      wrong = `p99 ${p99} ms, at most ${slower * mostMs(kind)}; ${fps} fps of ${capacity(kind) / slower}`;
-      return p99 <= slower * mostMs(kind) && fps >= 0.7 * capacity(kind) / slower;
-    }, 60_000).catch((error) => assert.fail(`${error.message}: ${wrong}`));
-    return seen;
-  }
+  // Fresh frames, and as many as the link carries.
+  const asManyAsFit = (viewer, kind, seconds, settleSeconds) => seenWell(viewer, seconds, settleSeconds, ({ fps, slower, p99 }) =>
+    !(p99 <= slower * mostMs(kind) && fps >= 0.7 * capacity(kind) / slower) && `p99 ${p99} ms, at most ${slower * mostMs(kind)}; ${fps} fps of ${capacity(kind) / slower}`);
 
   for (const [name, kind, seconds] of [['1 Mbit/s', kSlow, 12], ['10 Mbit/s, 50 ms away', kMiddle, 6], ['100 Mbit/s, 100 ms away', kLongWay, 6]]) {
     test(`over ${name}: fresh frames, as many as fit`, async (t) => {

