@@ -160,7 +160,7 @@ describe('under viewers at three edges', () => {
       assertWithin(started, kAgainMs);
       for (const [i, { seen }] of watchers.entries()) {
         for (const frame of seen.slice(before[i])) {
-          assert.ok(Math.abs(frame.at - frame.capturedMs) < 5000 * slowness(begun), `taken at ${new Date(frame.capturedMs).toISOString()}`);
+          assert.ok(Math.abs(frame.at - frame.capturedMs) < 60_000, `taken at ${new Date(frame.capturedMs).toISOString()}`);
           assert.ok(jpegs.some((jpeg) => jpeg.equals(frame.payload)), 'another picture than the camera\'s');
         }
       }
