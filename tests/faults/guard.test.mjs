@@ -10,7 +10,7 @@ import { Child, Site, slowness, waitFor } from '../integration/harness.mjs';
 
 describe('the guarded site under attack', () => {
   test('ten thousand wrong ones disturb nobody who is in', async (t) => {
-    const site = await Site.start([], { secure: true });
+    const site = await Site.start(['--stream.ack_timeout', '60s'], { secure: true });
     try {
       const viewer = await view(site, { auth: `picam:${site.password}` });
       await waitFor('frames', () => viewer.frames.length > 10);
@@ -55,7 +55,7 @@ describe('the guarded site under attack', () => {
   });
 
   test('slow clients keep nobody out and disturb nobody who is in', { timeout: 200000 }, async (t) => {
-    const site = await Site.start([], { secure: true });
+    const site = await Site.start(['--stream.ack_timeout', '60s'], { secure: true });
     try {
       const viewer = await view(site, { auth: `picam:${site.password}` });
       await waitFor('frames', () => viewer.frames.length > 10);
@@ -111,12 +111,22 @@ describe('the guarded site under attack', () => {
   test('a ticket that was not used in half a minute is void', async () => {
     const site = await Site.start([], { secure: true });
     try {
-      const [used, unused] = [await ticketOf(site), await ticketOf(site)];
-      const issued = performance.now();
-      const past = (ms) => () => performance.now() - issued > ms;
-      await waitFor('25 seconds to pass', past(25000), 40000);
-      await end(await view(site, { ticket: used }));
-      await waitFor('half a minute to pass', past(30100));
+      let unused;
+      let issued;
+      await waitFor('a ticket that was used in time', async () => {
+        const asked = performance.now();
+        const used = await ticketOf(site);
+        unused = await ticketOf(site);
+        issued = performance.now();
+        await waitFor('15 seconds to pass', () => performance.now() - issued > 15000);
+        const viewer = await view(site, { ticket: used });
+        // This machine stood still meanwhile: with another one.
+        if (viewer === 403 && performance.now() - asked > 29000) return false;
+        assert.equal(typeof viewer, 'object', `${viewer}`);
+        await end(viewer);
+        return true;
+      }, 120_000);
+      await waitFor('half a minute to pass', () => performance.now() - issued > 30100);
       assert.equal(await view(site, { ticket: unused }), 403);
     } finally {
       await site.stop();
