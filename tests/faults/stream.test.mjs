@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import net from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { residentMegabytes, Site, slowness, waitFor } from '../integration/harness.mjs';
+import { residentMegabytes, Site, slowness, undisturbed, waitFor } from '../integration/harness.mjs';
 import { clientFrame, handshake, RawViewer } from './raw-viewer.mjs';
 
 const kClose = clientFrame(8, [0x03, 0xe8]);
@@ -16,6 +16,7 @@ const kFlatMb = 1.0; // what half of the visits may add to the memory; once of f
 const kViewers = 200;
 const kStalled = 50;
 const kAckTimeoutMs = 20000; // longer than this process may stand still
+const kPauseMs = 500; // of this process, in which nobody gets frames
 const kRateKept = 0.8; // of the frames that a steady viewer should get; the machine is busy with the crowd itself
 
 describe('a crowd', () => {
@@ -42,7 +43,7 @@ describe('a crowd', () => {
   });
   after(() => site?.stop());
 
-  test(`${kVisits} viewers come and go, ${kAtOnce} at once, half of them without a close frame`, async () => {
+  test(`${kVisits} viewers come and go, ${kAtOnce} at once, half of them without a close frame`, () => undisturbed(kPauseMs, async () => {
     const steady = Array.from({ length: 5 }, () => new RawViewer({ path: site.socket('stream') }));
     await waitFor('steady viewers', () => steady.every((viewer) => viewer.frames > 5));
     const atRest = descriptors();
@@ -80,23 +81,26 @@ describe('a crowd', () => {
     }
     await waitFor('nobody', async () => (await site.status()).camera.state === 'idle');
     assert.ok(site.streamd.running);
-  });
+  }));
 
-  test(`${kViewers} viewers, of whom ${kStalled} stop reading`, async () => {
+  test(`${kViewers} viewers, of whom ${kStalled} stop reading`, () => undisturbed(kPauseMs, async () => {
     const steady = Array.from({ length: kViewers - kStalled }, () => new RawViewer({ path: site.socket('stream') }));
     let acknowledged; // when they were heard last
     const stalled = Array.from({ length: kStalled }, () => new RawViewer({ path: site.socket('stream') }, () => { acknowledged = Date.now(); }));
-    await waitFor('all viewers', () => [...steady, ...stalled].every((viewer) => viewer.frames > 2));
-    for (const viewer of stalled) viewer.socket.pause();
-    await keepingTheRate(steady, () => waitFor('the stalled ones to be closed', async () =>
-      (await site.status()).viewers.total === kViewers - kStalled, kAckTimeoutMs + 20000));
-    assert.ok(Date.now() - acknowledged >= kAckTimeoutMs, 'they were given their time');
-    for (const viewer of stalled) viewer.socket.destroy();
-    // And a while without them.
-    const until = steady[0].frames + 2 * kFps;
-    await keepingTheRate(steady, () => waitFor('two seconds of frames', () => steady[0].frames >= until));
-    for (const viewer of steady) viewer.socket.destroy();
+    try {
+      await waitFor('all viewers', () => [...steady, ...stalled].every((viewer) => viewer.frames > 2));
+      for (const viewer of stalled) viewer.socket.pause();
+      await keepingTheRate(steady, () => waitFor('the stalled ones to be closed', async () =>
+        (await site.status()).viewers.total === kViewers - kStalled, kAckTimeoutMs + 20000));
+      assert.ok(Date.now() - acknowledged >= kAckTimeoutMs, 'they were given their time');
+      for (const viewer of stalled) viewer.socket.destroy();
+      // And a while without them.
+      const until = steady[0].frames + 2 * kFps;
+      await keepingTheRate(steady, () => waitFor('two seconds of frames', () => steady[0].frames >= until));
+    } finally {
+      for (const viewer of [...steady, ...stalled]) viewer.socket.destroy();
+    }
     await waitFor('nobody', async () => (await site.status()).camera.state === 'idle');
     assert.ok(site.streamd.running);
-  });
+  }));
 });

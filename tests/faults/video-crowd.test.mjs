@@ -9,7 +9,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { makeClip } from '../integration/clips.mjs';
-import { residentMegabytes, Site, slowness, waitFor } from '../integration/harness.mjs';
+import { residentMegabytes, Site, slowness, undisturbed, waitFor } from '../integration/harness.mjs';
 import { clientFrame, handshake, RawViewer } from './raw-viewer.mjs';
 import { seenWell, SlowLink } from './slow-link.mjs';
 import { Chain } from './video-chain.mjs';
@@ -248,6 +248,7 @@ test('the encoder is freed when nobody has taken H.264 for a while, though other
 describe('thousands', () => {
   const kVisits = 10_000;
   const kAtOnce = 500;
+  const kPauseMs = 500; // of this process, in which nobody gets frames
   const kFlatMb = 1.0; // what half of the visits may add to the memory; once of five times, for some of it is the allocator's
   let site;
   let pid;
@@ -294,7 +295,7 @@ describe('thousands', () => {
     return viewer.socket;
   }
 
-  test(`${kVisits} come and go, ${kAtOnce} at once, half of them without a close frame`, async () => {
+  test(`${kVisits} come and go, ${kAtOnce} at once, half of them without a close frame`, () => undisturbed(kPauseMs, async () => {
     const steady = Array.from({ length: 5 }, () => new Chain()).map((chain) => ({ chain, viewer: new RawViewer({ path: site.socket('stream') }, (frame) => {
       chain.add(frame);
     }, kTakesAll) }));
@@ -307,27 +308,30 @@ describe('thousands', () => {
       }));
       await waitFor('closed descriptors', () => descriptors() <= atRest);
     };
-    const had = steady.map(({ viewer }) => viewer.frames);
-    const begun = Date.now();
-    await encodingLittle(site, async () => {
-      await visits(0, kVisits / 2); // how much memory the crowd itself takes depends on how it falls
-      await visits(0, kVisits / 2);
-      const megabytes = [residentMegabytes(pid)];
-      while (megabytes.length < 2 || (megabytes.length < 6 && megabytes.at(-1) - megabytes.at(-2) > kFlatMb)) {
-        await visits(kVisits / 2, kVisits / 2);
-        megabytes.push(residentMegabytes(pid));
-      }
-      assert.ok(megabytes.at(-1) - megabytes.at(-2) <= kFlatMb, `${megabytes} MB after each half of them`);
-    });
-    const due = ((Date.now() - begun) / 1000 / slowness(begun)) * kFps;
-    steady.forEach(({ viewer, chain }, i) => {
-      assert.ok(!viewer.ended);
-      assert.ok(viewer.frames - had[i] >= kRateKept * due - 1, `${viewer.frames - had[i]} of ${due.toFixed(0)} frames`);
-      assert.equal(chain.broken, 0);
-    });
-    steady[0].chain.decode();
-    for (const { viewer } of steady) viewer.socket.destroy();
+    try {
+      const had = steady.map(({ viewer }) => viewer.frames);
+      const begun = Date.now();
+      await encodingLittle(site, async () => {
+        await visits(0, kVisits / 2); // how much memory the crowd itself takes depends on how it falls
+        await visits(0, kVisits / 2);
+        const megabytes = [residentMegabytes(pid)];
+        while (megabytes.length < 2 || (megabytes.length < 6 && megabytes.at(-1) - megabytes.at(-2) > kFlatMb)) {
+          await visits(kVisits / 2, kVisits / 2);
+          megabytes.push(residentMegabytes(pid));
+        }
+        assert.ok(megabytes.at(-1) - megabytes.at(-2) <= kFlatMb, `${megabytes} MB after each half of them`);
+      });
+      const due = ((Date.now() - begun) / 1000 / slowness(begun)) * kFps;
+      steady.forEach(({ viewer, chain }, i) => {
+        assert.ok(!viewer.ended);
+        assert.ok(viewer.frames - had[i] >= kRateKept * due - 1, `${viewer.frames - had[i]} of ${due.toFixed(0)} frames`);
+        assert.equal(chain.broken, 0);
+      });
+      steady[0].chain.decode();
+    } finally {
+      for (const { viewer } of steady) viewer.socket.destroy();
+    }
     await waitFor('nobody', async () => (await site.status()).camera.state === 'idle');
     assert.ok(site.streamd.running);
-  });
+  }));
 });
