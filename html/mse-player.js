@@ -1,6 +1,7 @@
 // Plays H.264 where there are no WebCodecs, as without TLS: appends fragments of MP4, one frame each, to a <video> as they
 // come. Never seeks, since the last key frame may be far back: the playback rate keeps it near the newest frame.
 const kDeadMs = 1500; // frames come, and none is shown
+const kLateMs = 300; // so late a timer goes off on a page that stood still
 const kMayWait = 3; // of the last frames may be shown only when another one comes
 const kMaxLag = 2; // seconds; what is further behind begins anew
 const kWindow = 30; // frames that the slack is the least of
@@ -43,13 +44,12 @@ export class MsePlayer {
   #videos; // the run's first
   #handlers;
   #run = null; // from an init segment to the next; none: it failed
-  #everShown = false;
   #pending = false; // the first of the elements has shown nothing of its run
 
   static get supported() { return Source?.isTypeSupported(typeOf('42E01F')) && 'requestVideoFrameCallback' in HTMLVideoElement.prototype; }
 
   // Two elements: one stays visible until the other shows its first frame. Handlers as Painter's; a frame is "decoded" when
-  // it is appended. onVideoFailed(hopeless): it will not do better; onVideoLate(): it has to begin anew.
+  // it is appended. onVideoFailed(hopeless): it may not play; onVideoLate(): it has to begin anew.
   constructor(videos, handlers) {
     this.#videos = videos;
     this.#handlers = handlers;
@@ -76,19 +76,23 @@ export class MsePlayer {
     this.#skipAll();
   }
 
-  // A player that shows nothing of what it has fails; where nobody could see it, it begins anew.
-  #watch(run) {
+  // A player that shows nothing of what it has fails; where nobody could see it, it begins anew. What stood still with the
+  // page has its time once more.
+  #watch(run, again = false) {
     clearTimeout(run.watch);
+    const due = performance.now() + kDeadMs;
     run.watch = setTimeout(() => {
       if (this.#run !== run || !run.frames.length) return;
       run.unseen ||= document.hidden;
-      if (!document.hidden && (run.queue.length || run.frames.length > kMayWait)) this.#late(run);
-      else this.#watch(run);
+      const dead = !document.hidden && (run.queue.length > 0 || run.frames.length > kMayWait);
+      const stood = dead && !again && performance.now() > due + kLateMs;
+      if (dead && !stood) this.#late(run);
+      else this.#watch(run, stood);
     }, kDeadMs);
   }
 
   #late(run) {
-    if (!run.unseen) return this.#fail(!this.#everShown);
+    if (!run.unseen) return this.#fail();
     this.#skipAll();
     this.#run = null;
     this.#handlers.onVideoLate();
@@ -189,7 +193,6 @@ export class MsePlayer {
     if (!frames.length) return;
     this.#watch(run);
     this.#pending = false;
-    this.#everShown = true;
     run.video.hidden = false;
     const [, old] = this.#videos;
     if (old.src) {

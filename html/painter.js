@@ -5,6 +5,7 @@ import { drawJpeg } from './draw-jpeg.js';
 import { canDecode, VideoDrawer } from './draw-video.js';
 
 const kDeadMs = 1500; // a decoder that has given nothing for so long gives nothing any more
+const kLateMs = 300; // so late a timer goes off on a page that stood still
 
 export class Painter {
   #screen; // a promise: the worker may turn out not to run here
@@ -56,14 +57,18 @@ export class Painter {
     if (!this.#watch) this.#watchDecoder();
   }
 
-  // Decoded and not painted is no failure: a page that nobody sees is not painted.
-  #watchDecoder() {
+  // Decoded and not painted is no failure: a page that nobody sees is not painted. What stood still with the page has its
+  // time once more.
+  #watchDecoder(again = false) {
     const [[oldest, since] = []] = this.#decoding;
-    const left = since + kDeadMs - performance.now();
+    const now = performance.now();
+    const due = since + kDeadMs > now ? since + kDeadMs : now + kDeadMs; // overdue: the page is hidden, or stood still
     this.#watch = oldest && setTimeout(() => {
-      if (this.#decoding.has(oldest) && !document.hidden) this.#fail();
-      this.#watchDecoder();
-    }, left > 0 ? left : kDeadMs); // overdue: the page is hidden
+      const dead = this.#decoding.has(oldest) && !document.hidden;
+      const stood = dead && !again && performance.now() > due + kLateMs;
+      if (dead && !stood) this.#fail();
+      this.#watchDecoder(stood);
+    }, due - now);
   }
 
   #said(id, what) {

@@ -1,4 +1,4 @@
-// mse-player.js: what it appends, and how fast it plays after a pause, with a MediaSource that the test moves.
+// mse-player.js: what it appends, how fast it plays after a pause, and when it fails, with a MediaSource that the test moves.
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { Page } from './page.mjs';
@@ -51,7 +51,7 @@ beforeEach(() => {
   said = [];
   const [first, second] = [element(), element()];
   const handler = (what) => (frame) => said.push(`${what} ${frame?.number}`);
-  player = new MsePlayer([second, first], { onDecoded: handler('decoded'), onPainted: handler('painted'), onSkipped: handler('skipped'), onVideoFailed: handler('failed'), onVideoLate: handler('late') });
+  player = new MsePlayer([second, first], { onDecoded: handler('decoded'), onPainted: handler('painted'), onSkipped: handler('skipped'), onVideoFailed: (hopeless) => said.push(hopeless ? 'hopeless' : 'failed'), onVideoLate: handler('late') });
   video = first;
 });
 const show = (number) => player.show({ number, begins: number === 0, key: number === 0, receivedMs: performance.now(), video: fragment(number) });
@@ -103,4 +103,48 @@ test('after a pause it hurries as soon as it plays again, whatever was left befo
   assert.equal(video.playbackRate, 1);
   await come(36, 3, 0.2);
   assert.equal(video.playbackRate, 2);
+});
+
+// More frames than may wait for another one, none of them shown.
+function comeUnseen(count = 5) {
+  show(0);
+  open();
+  for (let number = 1; number < count; ++number) show(number);
+  for (let i = 0; i < count; ++i) buffer.end()();
+}
+const failed = () => said.filter((what) => /failed|hopeless|late/.test(what));
+
+test('a player that shows nothing fails, and may begin once more, also when it never has shown anything', async () => {
+  comeUnseen();
+  await page.pass(1400);
+  assert.deepEqual(failed(), []);
+  await page.pass(200);
+  assert.deepEqual(failed(), ['failed']);
+  comeUnseen();
+  await page.pass(1600);
+  assert.deepEqual(failed(), ['failed', 'failed']);
+});
+
+test('one that may not play is hopeless', async () => {
+  video.paused = true;
+  video.play = async () => { throw new DOMException('a gesture, please', 'NotAllowedError'); };
+  comeUnseen(1);
+  await page.pass(0);
+  assert.deepEqual(failed(), ['hopeless']);
+});
+
+test('a page that stood still gives it its time once more', async () => {
+  comeUnseen();
+  page.stand(5000);
+  await page.pass(1000);
+  assert.deepEqual(failed(), []);
+  video.present(performance.now(), { mediaTime: 5 * kInterval, presentedFrames: 5 });
+  await page.pass(5000);
+  assert.deepEqual(failed(), []);
+  comeUnseen();
+  for (const dead of [[], ['failed']]) {
+    page.stand(5000);
+    await page.pass(0);
+    assert.deepEqual(failed(), dead);
+  }
 });

@@ -45,6 +45,9 @@ export class Page {
 
   get now() { return this.#now; }
 
+  // The page stands still for so long: its timers go off when it is over, late, as time passes.
+  stand(ms) { this.#now += ms; }
+
   // Lets so much time pass: each timer goes off at its time, and what it starts comes before the next.
   async pass(ms) {
     await settled();

@@ -159,6 +159,23 @@ describe('Painter of H.264', () => {
     assert.deepEqual(said, ['decoded 1', 'painted 1', 'skipped 2', 'failed']);
   });
 
+  test('a page that stood still blames it only when it has had its time once more', async () => {
+    await show(frame(1, true));
+    page.stand(5000);
+    await page.pass(1000);
+    assert.deepEqual(said, []);
+    decoders[0].gives();
+    refresh.shift()();
+    await page.pass(5000);
+    assert.deepEqual(said, ['decoded 1', 'painted 1']);
+    await show(frame(2));
+    for (const dead of [[], ['skipped 2', 'failed']]) {
+      page.stand(5000);
+      await page.pass(0);
+      assert.deepEqual(said.slice(2), dead);
+    }
+  });
+
   test('a frame that the display does not show yet is no sign of it', async () => {
     await show(frame(1, true));
     decoders[0].gives();
