@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import puppeteer from 'puppeteer-core';
-import { top, waitFor } from '../integration/harness.mjs';
+import { children, residentMegabytes, top, waitFor } from '../integration/harness.mjs';
 
 export const kBrowsers = {
   chrome: ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(existsSync),
@@ -36,6 +36,22 @@ export async function showFigures(page) {
   await page.evaluate(() => Object.keys(localStorage).filter((key) => key.endsWith('.panel')).forEach((key) => localStorage.removeItem(key)));
 }
 export const message = (page) => page.$eval('#message', (e) => (e.hidden ? '' : e.textContent));
+// A busy machine has the page say something now and then.
+export const waitNoMessage = (page) => waitFor('no message', async () => (await message(page)) === '', 60000);
+
+// Each sentence that an element has had since, as `window.said`; also one that is gone when the test looks.
+export function hear(selector) {
+  window.said = [];
+  const listen = () => {
+    const element = document.querySelector(selector);
+    if (!element) return;
+    new MutationObserver(() => window.said.push(element.textContent)).observe(element, { childList: true, characterData: true, subtree: true });
+  };
+  if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', listen);
+  else listen();
+}
+export const waitHeard = (page, pattern, ms) => waitFor(`${pattern} to be said`, () => page.evaluate(
+  (source) => window.said.some((sentence) => new RegExp(source).test(sentence)), pattern.source), ms);
 
 export async function waitChanges(page, count, ids) {
   const seen = new Set();
@@ -43,7 +59,7 @@ export async function waitChanges(page, count, ids) {
     const now = await pixels(page, ids);
     if (now) seen.add(now);
     return seen.size >= count;
-  });
+  }, 60000);
 }
 
 // A browser with a profile of its own; close() removes it.
@@ -72,6 +88,7 @@ export async function launch(name, { args = [], prefs = {}, acceptInsecureCerts 
       page.errors = [];
       page.on('console', (entry) => { if (entry.type() === 'error') page.errors.push(entry.text()); });
       page.on('pageerror', (error) => page.errors.push(error.message));
+      await page.evaluateOnNewDocument(hear, '#message');
       if (prepare) await prepare(page);
       await page.goto(url);
       return page;
@@ -81,6 +98,16 @@ export async function launch(name, { args = [], prefs = {}, acceptInsecureCerts 
       rmSync(profile, { recursive: true, force: true });
     },
   };
+}
+
+// What a browser's processes hold, MB: `before`, and how much more those have by now that there were then. What leaks never
+// comes back, and the rest may: to be looked at again.
+export function watchMemory({ browser }) {
+  const descendants = (pid) => [pid, ...children(pid).flatMap(descendants)];
+  const pids = descendants(browser.process().pid);
+  const whole = () => pids.reduce((sum, pid) => sum + residentMegabytes(pid), 0);
+  const before = whole();
+  return { before, grown: () => whole() - before };
 }
 
 // A finger. The library's own has a size in fractions, over which Firefox stumbles.

@@ -1,6 +1,6 @@
 // What the tests of the live page with H.264 share.
 import { waitFor } from '../integration/harness.mjs';
-import { message, showFigures } from './browser.mjs';
+import { showFigures, waitHeard } from './browser.mjs';
 
 // The sentence of the figures' panel; '' while it is not there.
 export const figures = (page) => page.evaluate(() => document.getElementById('summary')?.textContent ?? '');
@@ -14,12 +14,12 @@ export const waitVideo = (page, pattern = /H\.264/) => waitFigures(page, pattern
 // What comes with H.264, and may come as late.
 export const waitWithVideo = (what, condition) => waitFor(what, condition, kMoreAgainMs);
 // The page has given H.264 up, and says so: it has failed twice, and before each time there may be JPEGs for a while.
-export const waitGivenUp = (page) => waitFor('the sentence', async () => /showing JPEGs/.test(await message(page)), 2 * kMoreAgainMs);
+export const waitGivenUp = (page) => waitHeard(page, /showing JPEGs/, 2 * kMoreAgainMs);
 // So many are sent H.264, of either size, and are all who look.
-export const waitViewers = (site, count) => waitFor(`${count} who are sent H.264`, async () => {
+export const waitViewers = (site, count, ms = kMoreAgainMs) => waitFor(`${count} who are sent H.264`, async () => {
   const { viewers, h264 } = await site.status();
   return [viewers['picam.v2'], viewers.total, h264.rungs.reduce((sum, rung) => sum + rung.viewers, 0)].every((number) => number === count);
-}, kMoreAgainMs);
+}, ms);
 
 // Whether this browser decodes H.264, as a page of the site finds it.
 export async function decodesVideo(program, site) {
@@ -44,10 +44,12 @@ export async function openLive(program, url, options = {}) {
 }
 
 // What goes to the worker and what it says, as `window.seen`: {key, capturedMs, decoded, painted}, times in ms since
-// the epoch. The header of a frame is still before its bytes when the page hands them on. When JPEGs were painted: `window.jpegs`.
+// the epoch. The header of a frame is still before its bytes when the page hands them on. When JPEGs were painted: `window.jpegs`;
+// when a decoder was given up, and how many frames it and those before had seen: `window.failures`, {at, frames}.
 export const watchWorker = (fresh) => fresh.evaluateOnNewDocument(() => {
   window.seen = [];
   window.jpegs = [];
+  window.failures = [];
   const known = new Map();
   const now = () => performance.timeOrigin + performance.now();
   const { postMessage } = Worker.prototype;
@@ -60,6 +62,7 @@ export const watchWorker = (fresh) => fresh.evaluateOnNewDocument(() => {
         if (event.data.what !== 'decoded') known.delete(event.data.id);
       });
     }
+    if (data.reset) window.failures.push({ at: now(), frames: window.seen.length });
     if (data.video) {
       const frame = { key: data.key, capturedMs: Number(new DataView(data.video.buffer).getBigUint64(16)) / 1000 };
       window.seen.push(frame);

