@@ -4,20 +4,32 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { lockIsFree, Site, waitFor } from '../integration/harness.mjs';
-import { kBrowsers, kDevices, kSchemes, launch, pixels, prefer, shots, tap, tapOn, waitChanges } from './browser.mjs';
-import { pageFaults, seriousFaults } from './panel-layout.mjs';
+import { kBrowsers, kDevices, kSchemes, launch, pixels, prefer, shots, tap, tapOn, waitChanges, waitNoMessage } from './browser.mjs';
+import { seriousFaults, waitLiesWell } from './panel-layout.mjs';
 
 const kAwayMs = 3500; // as bar.js has it
 
+// The bar goes when the test says, and not when a busy machine comes to press one of its buttons.
+const holdBar = (fresh) => fresh.evaluateOnNewDocument((awayMs) => {
+  const { setTimeout: real } = window;
+  window.leave = () => {};
+  window.setTimeout = (call, ms, ...rest) => {
+    if (ms !== awayMs) return real(call, ms, ...rest);
+    window.leave = call;
+    return 0;
+  };
+}, kAwayMs);
 const isQuiet = (page) => page.evaluate(() => document.body.classList.contains('quiet'));
-const waitQuiet = (page, quiet) => waitFor(quiet ? 'the bar to go' : 'the bar', async () => (await isQuiet(page)) === quiet);
-// The bar is there for as long as it would take to go, and longer.
+const waitBar = (page) => waitFor('the bar', async () => !await isQuiet(page));
+const leave = (page) => waitFor('the bar to go', async () => {
+  await page.evaluate(() => window.leave());
+  return isQuiet(page);
+}, 60000);
+// The bar does not go when it is time to.
 async function stays(page, why) {
-  const began = await page.evaluate(() => performance.now());
-  await waitFor('a while', async () => {
-    assert.equal(await isQuiet(page), false, why);
-    return (await page.evaluate(() => performance.now())) > began + kAwayMs + 500;
-  });
+  await waitBar(page);
+  await page.evaluate(() => window.leave());
+  assert.equal(await isQuiet(page), false, why);
 }
 const open = (panel) => async (page) => {
   await page.evaluate((name) => { location.hash = name; }, panel);
@@ -37,8 +49,11 @@ for (const name of Object.keys(kBrowsers)) {
       await program?.close();
       await site?.stop();
     });
-    const start = async (target, options) => {
-      const page = await program.open(site.url + target, options);
+    const start = async (target, { prepare, ...options } = {}) => {
+      const page = await program.open(site.url + target, { ...options, prepare: async (fresh) => {
+        await holdBar(fresh);
+        await prepare?.(fresh);
+      } });
       await waitChanges(page, 2);
       return page;
     };
@@ -60,7 +75,7 @@ for (const name of Object.keys(kBrowsers)) {
         look();
       });
       await page.click('nav a[href="index.html"]');
-      assert.equal(page.url(), `${site.url}/index.html`);
+      await waitFor('its address', async () => (await page.evaluate(() => location.href)) === `${site.url}/index.html`);
       await waitFor('a still', async () => !(await hidden(page, 'still')) && await hidden(page, 'picture'));
       await waitFor('the stream to end', async () => (await site.status()).viewers.total === 0);
       assert.match(await page.$eval('#caption', (e) => e.textContent), /^(Taken|Live)/);
@@ -69,7 +84,7 @@ for (const name of Object.keys(kBrowsers)) {
       assert.deepEqual([await page.$eval('#rate', (e) => e.offsetHeight > 0), await page.$eval('#every', (e) => e.offsetHeight > 0)], [false, true]);
       await page.evaluate(() => history.back());
       await waitFor('the live picture', async () => await hidden(page, 'still') && !(await hidden(page, 'picture')));
-      assert.equal(page.url(), `${site.url}/stream`);
+      assert.equal(await page.evaluate(() => location.href), `${site.url}/stream`);
       await waitChanges(page, 3);
       // Paused it stands; the other one does not begin paused.
       await page.keyboard.press(' ');
@@ -82,23 +97,39 @@ for (const name of Object.keys(kBrowsers)) {
     });
 
     test('the bar goes while nobody uses it, and comes with the mouse and with a key', async () => {
-      const page = await start('/stream');
+      // By its own time; it may have gone again when a busy machine comes to look.
+      const page = await program.open(`${site.url}/stream`);
+      await waitChanges(page, 2);
       const opacity = () => page.$eval('#bar', (e) => getComputedStyle(e).opacity);
+      const waitGone = () => waitFor('it to fade', async () => await isQuiet(page) && (await opacity()) === '0', 60000);
+      let x = 300;
+      await page.mouse.move(x, 200);
+      await waitGone();
+      await waitFor('it to come', async () => {
+        if (await isQuiet(page)) await page.mouse.move(x += 1, 200);
+        return !await isQuiet(page) && (await opacity()) === '1';
+      }, 60000);
+      await waitGone();
+      await waitFor('it to come', async () => {
+        if (await isQuiet(page)) await page.keyboard.press('Tab');
+        return !await isQuiet(page);
+      });
+      await page.evaluate(() => document.activeElement.blur());
+      await waitGone();
+      await done(page);
+    });
+
+    test('reached by Tab the bar stays, for the focus is seen', async () => {
+      const page = await start('/stream');
       await page.mouse.move(300, 200);
-      await waitQuiet(page, true);
-      await waitFor('it to fade', async () => (await opacity()) === '0');
-      await page.mouse.move(310, 210);
-      await waitQuiet(page, false);
-      await waitFor('it to come', async () => (await opacity()) === '1');
-      await waitQuiet(page, true);
+      await leave(page);
       await page.keyboard.press('Tab');
-      await waitQuiet(page, false);
-      // Reached by Tab it stays, for the focus is seen.
+      await waitBar(page);
       await page.focus('#pause');
       await page.keyboard.press('Shift');
       await stays(page, 'the focus is in it');
       await page.evaluate(() => document.activeElement.blur());
-      await waitQuiet(page, true);
+      await leave(page);
       await done(page);
     });
 
@@ -108,21 +139,22 @@ for (const name of Object.keys(kBrowsers)) {
       await page.mouse.move(300, 200);
       await stays(page, 'the menu is open');
       await page.mouse.click(300, 200);
-      assert.equal(await hidden(page, 'view-menu'), true);
+      await waitFor('no menu', () => hidden(page, 'view-menu'));
       await page.keyboard.press(' ');
+      await waitFor('the pause', () => page.$eval('#pause', (e) => e.getAttribute('aria-pressed') === 'true'));
       await stays(page, 'it is paused');
       await page.keyboard.press(' ');
       await page.evaluate(() => document.activeElement.blur());
-      await waitQuiet(page, true);
+      await leave(page);
       await site.streamd.end('SIGKILL');
       try {
-        await waitQuiet(page, false);
+        await waitBar(page);
         await stays(page, 'the server is gone');
       } finally {
         await site.startStreamd();
       }
-      await waitFor('no complaint', () => hidden(page, 'notice'));
-      await waitQuiet(page, true);
+      await waitNoMessage(page);
+      await leave(page);
       page.errors = [];
       await done(page);
     });
@@ -133,7 +165,7 @@ for (const name of Object.keys(kBrowsers)) {
       await page.click('#view');
       for (const [id, what] of [['turn', /rotate\(90deg\)/], ['mirror', /scaleX\(-1\)/], ['closer', /scale\(1\.25\)/], ['whole', /scale\(1\) /], ['fill', /./]]) {
         await page.click(`#${id}`);
-        assert.match(await transform(), what, id);
+        await waitFor(id, async () => what.test(await transform()));
       }
       assert.equal(await page.$eval('#picture', (e) => e.style.objectFit), 'cover');
       assert.equal(await page.$eval('#view', (e) => e.getAttribute('aria-expanded')), 'true');
@@ -164,10 +196,12 @@ for (const name of Object.keys(kBrowsers)) {
       await done(page);
     });
 
-    test('the figures: drawn, said to a screen reader, right, and for operators what the server does', async () => {
-      const page = await start('/stream#figures');
+    test('the figures: drawn, said to a screen reader, right, and for operators what the server does', async (t) => {
+      const slow = await Site.start(['--stream.size', '640x480', '--stream.fps', '10'], { controls: true }); // a busy machine keeps up with it
+      t.after(() => slow.stop());
+      const page = await program.open(`${slow.url}/stream#figures`);
       await page.waitForSelector('#summary');
-      await waitFor('the frame rate', () => page.$eval('#summary', (e) => /^(2[5-9]|3[0-3])\.\d fps/.test(e.textContent)), 60000);
+      await waitFor('the frame rate', () => page.$eval('#summary', (e) => /^(9|10)\.\d fps/.test(e.textContent)), 60000);
       const charts = () => page.$$eval('#figures-panel .plot', (all) => all.map((e) => e.getAttribute('aria-label')));
       await waitFor('four charts that say something', async () => {
         const said = await charts();
@@ -210,7 +244,7 @@ for (const name of Object.keys(kBrowsers)) {
             await page.mouse.move(10, 100 + state.length);
             await make(page);
             await waitFor('the picture', () => pixels(page));
-            assert.deepEqual(await pageFaults(page), [], `${state}, ${scheme}`);
+            await waitLiesWell(page, `${state}, ${scheme}`);
             if (device !== 'small' && (name === 'chrome' || device === 'desktop')) await page.screenshot({ path: path.join(shots, `page-${state}-${device}-${scheme}-${name}.png`) });
           }
           await done(page);
@@ -230,33 +264,29 @@ for (const [name, { viewport, prefs }] of Object.entries(kPhone)) {
     const site = await Site.start();
     const program = await launch(name, { prefs });
     try {
-      const page = await program.open(`${site.url}/stream`, { viewport });
+      const page = await program.open(`${site.url}/stream`, { viewport, prepare: holdBar });
       assert.equal(await page.evaluate(() => matchMedia('(hover: none)').matches), true);
       await waitChanges(page, 2);
       const pressed = () => page.$eval('#pause', (e) => e.getAttribute('aria-pressed'));
-      await waitQuiet(page, true);
+      await leave(page);
       await tapOn(page, '#pause');
-      await waitQuiet(page, false);
+      await waitBar(page);
       assert.equal(await pressed(), 'false');
-      // Each after one that brings the bar, however slow this machine is.
-      const press = async (selector) => {
-        await tap(page, 200, 100);
-        await tapOn(page, selector);
-      };
-      await press('#pause');
+      await tapOn(page, '#pause');
       await waitFor('the pause', async () => (await pressed()) === 'true');
-      await press('#pause');
+      await tapOn(page, '#pause');
       await waitFor('no pause', async () => (await pressed()) === 'false');
       // The menu, by taps alone; while it is open the bar stays.
-      await press('#view');
+      await tapOn(page, '#view');
       await waitFor('the menu', async () => !(await hidden(page, 'view-menu')));
+      await stays(page, 'the menu is open');
       await tapOn(page, '#turn');
       await waitFor('the turn', () => page.$eval('#picture', (e) => e.style.transform.includes('rotate(90deg)')));
       await tap(page, 200, 100);
       await waitFor('no menu', () => hidden(page, 'view-menu'));
       // What is in a panel is seen all the time.
       await open('figures')(page);
-      await waitQuiet(page, true);
+      await leave(page);
       await tapOn(page, '#figures-panel .close');
       await waitFor('no panel', () => hidden(page, 'figures-panel'));
       assert.deepEqual(page.errors, []);

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { Site, slowness, waitFor } from '../integration/harness.mjs';
-import { kBrowsers, launch, shots, waitChanges } from './browser.mjs';
+import { hear, kBrowsers, launch, shots, waitChanges, waitHeard } from './browser.mjs';
 import { layoutFaults, seriousFaults } from './panel-layout.mjs';
 
 const kSeenMs = 500; // from a key to the changed picture, beside what the camera takes
@@ -122,18 +122,18 @@ for (const name of Object.keys(kBrowsers)) {
       await page.mouse.move(box.x + box.width / 2, middle);
       await page.mouse.down();
       const begun = Date.now();
-      for (let i = 0; Date.now() - begun < 1500; ++i) {
+      for (let i = 0; changes.length < 3 || Date.now() - begun < 1500; ++i) {
+        assert.ok(Date.now() - begun < 20000, `${changes.length} changes`);
         await page.mouse.move(box.x + box.width * (0.5 + 0.2 * Math.sin(i / 5)), middle);
         await new Promise((resolve) => { setTimeout(resolve, 15); });
       }
       await page.mouse.move(box.x + box.width * 0.75, middle);
-      const held = await page.$eval('#control-Brightness', (e) => Number(e.value));
+      const held = await waitFor('where it is held', () => page.$eval('#control-Brightness', (e) => e.value > 0.47 && Number(e.value))); // the moves before went to 0.44
       const seconds = (Date.now() - begun) / 1000;
       await page.mouse.up();
       await waitWanted('Brightness', held);
-      assert.ok(held > 0.3, `${held}`);
       assert.equal(await page.$eval('#control-Brightness', (e) => Number(e.value)), held);
-      assert.ok(changes.length >= 3 && changes.length <= kChangesPerSecond * (seconds + 0.5) + 2, `${changes.length} in ${seconds} s`);
+      assert.ok(changes.length <= kChangesPerSecond * (seconds + 0.5) + 2, `${changes.length} in ${seconds} s`);
       await done(page);
     });
 
@@ -209,9 +209,10 @@ for (const name of Object.keys(kBrowsers)) {
       await slider(page, 'Brightness');
       await page.keyboard.press('End');
       await waitWanted('Brightness', 1);
+      await page.evaluate(hear, '#controls [role=status]');
       await page.keyboard.press('z');
       await waitFor('no wish', async () => !(await ask()).controls.Brightness.set);
-      assert.match(await page.$eval('#controls [role=status]', (e) => e.textContent), /Taken back: Brightness/);
+      await waitHeard(page, /Taken back: Brightness/);
 
       await slider(page, 'Brightness');
       await page.keyboard.press('Home');
@@ -223,7 +224,7 @@ for (const name of Object.keys(kBrowsers)) {
       // The server counts bytes, and says so.
       await page.type('#preset-name', 'ü'.repeat(20));
       await page.keyboard.press('Enter');
-      await waitFor('the reason', () => page.$eval('#controls [role=status]', (e) => /1 to 32 bytes/.test(e.textContent)));
+      await waitHeard(page, /1 to 32 bytes/);
       page.errors = page.errors.filter((error) => !/422/.test(error));
       const chip = (words) => page.evaluate((wantedWords) => [...document.querySelectorAll('#controls .chips button')].find((e) => e.textContent === wantedWords)?.click() ?? false, words);
       await page.$eval('#controls .all', (e) => {
@@ -308,7 +309,7 @@ for (const name of Object.keys(kBrowsers)) {
       await page.keyboard.press('Enter');
       await waitFor('the panel', async () => (await state()).join() === 'true,false');
       await page.$eval('[data-group=Image] details', (e) => { e.open = true; });
-      await new Promise((resolve) => { setTimeout(resolve, 100); });
+      await waitFor('it to be kept', () => page.evaluate(() => Object.entries(localStorage).some(([key, value]) => key.endsWith('controls.Image') && value === 'open')));
       await page.reload();
       await page.waitForSelector('#controls .group');
       assert.ok(await page.$eval('[data-group=Image] details', (e) => e.open));

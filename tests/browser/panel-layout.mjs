@@ -1,6 +1,7 @@
 // How the panel of controls lies beside the picture, and whether everybody can use it.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { waitFor } from '../integration/harness.mjs';
 
 const kAxe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -66,3 +67,7 @@ export const pageFaults = (page) => page.evaluate(() => {
   if (!seen('.panel').length && (stage.width !== innerWidth || stage.height !== innerHeight)) wrong.push(`the stage: ${stage.width} x ${stage.height}`);
   return wrong;
 });
+export async function waitLiesWell(page, what) {
+  let wrong;
+  await waitFor(`it to lie well ${what}`, async () => (wrong = await pageFaults(page)).length === 0).catch((error) => { throw new Error(`${error.message}: ${wrong}`, { cause: error }); });
+}
