@@ -76,7 +76,7 @@ for (const name of Object.keys(kBrowsers)) {
         await Promise.all([page.waitForNavigation(), page.click('a[href="stream"]')]);
         assert.equal(page.url(), `${folder()}stream`);
         await waitChanges(page, 3);
-        const [[url, ...protocols]] = await page.evaluate(() => window.offered);
+        const [[url, ...protocols]] = await waitFor('a WebSocket', () => page.evaluate(() => window.offered.length > 0 && window.offered));
         assert.equal(url, `${folder().replace('http', 'ws')}stream`);
         assert.ok(protocols.includes('picam.v1'));
         assert.match(protocols.at(-1), /^picam\.ticket\.[0-9a-f]{32}$/);

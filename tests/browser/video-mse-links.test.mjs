@@ -14,7 +14,7 @@ const kFps = 15; // a busy machine keeps up with it, and only the link is too th
 const kWide = { bitsPerSecond: 10e6, roundTripMs: 20 };
 const kFreshMs = 400; // of a wide link
 const kOldestMs = 2500; // of the pictures that are shown, while the link changes, too
-const kStood = 10; // but for so many, of about a thousand: a machine that stands still leaves a few such behind
+const kStood = 5; // but for so many, of hundreds: a machine that stands still leaves a few such behind
 const kFallMs = kMoreAgainMs;
 const kClimbMs = 100000; // ten seconds of room, or twenty where a busy machine had it fall once more
 
