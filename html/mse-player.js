@@ -77,18 +77,23 @@ export class MsePlayer {
   }
 
   // A player that shows nothing of what it has fails; where nobody could see it, it begins anew. What stood still with the
-  // page has its time once more.
+  // page, or with the display, has its time once more.
   #watch(run, again = false) {
     clearTimeout(run.watch);
     const due = performance.now() + kDeadMs;
-    run.watch = setTimeout(() => {
-      if (this.#run !== run || !run.frames.length) return;
+    const timer = setTimeout(() => {
       run.unseen ||= document.hidden;
-      const dead = !document.hidden && (run.queue.length > 0 || run.frames.length > kMayWait);
-      const stood = dead && !again && performance.now() > due + kLateMs;
-      if (dead && !stood) this.#late(run);
-      else this.#watch(run, stood);
+      if (document.hidden) this.#judge(run);
+      else requestAnimationFrame(() => { if (run.watch === timer) this.#judge(run, !again && performance.now() > due + kLateMs); });
     }, kDeadMs);
+    run.watch = timer;
+  }
+
+  #judge(run, stood = false) {
+    if (this.#run !== run || !run.frames.length) return;
+    const dead = !document.hidden && (run.queue.length > 0 || run.frames.length > kMayWait);
+    if (dead && !stood) this.#late(run);
+    else this.#watch(run, dead);
   }
 
   #late(run) {

@@ -148,3 +148,18 @@ test('a page that stood still gives it its time once more', async () => {
     assert.deepEqual(failed(), dead);
   }
 });
+
+test('and so does a display that stood still', async () => {
+  const refresh = [];
+  globalThis.requestAnimationFrame = (call) => refresh.push(call);
+  const refreshes = () => refresh.splice(0).forEach((call) => call());
+  comeUnseen();
+  await page.pass(5000);
+  refreshes();
+  await page.pass(1400);
+  refreshes();
+  assert.deepEqual(failed(), []);
+  await page.pass(200);
+  refreshes();
+  assert.deepEqual(failed(), ['failed']);
+});

@@ -25,6 +25,7 @@ export class Page {
       performance: { now: () => this.#now, timeOrigin: 1_700_000_000_000 },
       setTimeout: (call, ms) => add(call, ms),
       setInterval: (call, ms) => add(call, ms, ms),
+      requestAnimationFrame: (call) => add(call),
       clearTimeout: (id) => this.#timers.delete(id),
       clearInterval: (id) => this.#timers.delete(id),
     };
