@@ -15,7 +15,7 @@ const kAtOnce = 500;
 const kFlatMb = 1.0; // what half of the visits may add to the memory; once of five times, for some of it is the allocator's
 const kViewers = 200;
 const kStalled = 50;
-const kAckTimeoutMs = 20000; // longer than this process may stand still
+const kAckTimeoutMs = 10000; // longer than this process may stand still
 const kPauseMs = 500; // of this process, in which nobody gets frames
 const kRateKept = 0.8; // of the frames that a steady viewer should get; the machine is busy with the crowd itself
 

@@ -17,7 +17,7 @@ import { Chain } from './video-chain.mjs';
 const kFps = 15;
 const kRateKept = 0.8; // of the frames that a viewer should get; the machine is busy with the crowd itself
 const kFreshMs = 250;  // 99 of 100 frames are younger, of viewers on a good link
-const kAckTimeoutMs = 20000; // longer than this process may stand still
+const kAckTimeoutMs = 10000; // longer than this process may stand still
 const kLingerMs = 1000;
 const kClose = clientFrame(8, [0x03, 0xe8]);
 const kTakesAll = { take: ['h264', 'jpeg'] };
