@@ -280,7 +280,8 @@ void VideoRungs::moveDown(Member &member, Time now)
         member.in_chain = false; // there is nothing else for it
         return;
     }
-    member.room_needed = std::min(2 * member.room_needed, kMaxRoom);
+    if (const Time climbed = std::exchange(member.climbed, Time{}); climbed != Time{})
+        member.room_needed = now - climbed < kMaxRoom ? std::min(2 * member.room_needed, kMaxRoom) : kRoom;
     const bool pictures = below >= kVideoRungs;
     place(member, std::min(below, kVideoRungs), now);
     if (pictures)
@@ -364,6 +365,7 @@ void VideoRungs::review()
         } else if (now - member.roomy >= member.room_needed && rungs_.at(above).last_key + kKeyInterval <= now) {
             const bool pictures = member.rung == kVideoRungs;
             place(member, above, now);
+            member.climbed = now;
             if (pictures)
                 changed_();
         }

@@ -75,8 +75,8 @@ public:
     static constexpr std::chrono::seconds kMaxRejoinHold{8};
     // A frame that would take a link longer is not sent: the rung below has a smaller one.
     static constexpr std::chrono::milliseconds kMaxTransfer{250};
-    // Room that long, and then that much of it, moves a viewer up; each time that it comes down again it takes twice as
-    // long.
+    // Room that long, and then that much of it, moves a viewer up; twice as long each time that it comes down again
+    // within kMaxRoom of that. Later it is another matter, as a link that paused.
     static constexpr std::chrono::seconds kRoom{5};
     static constexpr std::chrono::seconds kMaxRoom{80};
     static constexpr double kRoomFactor = 1.4;
@@ -117,7 +117,8 @@ private:
         Time lagged{};         // lost the chain last
         Time rejoins{};        // asks for no key frame before
         std::chrono::seconds rejoin_hold{0};
-        Time roomy{}; // has had room for the rung above since then
+        Time roomy{};   // has had room for the rung above since then
+        Time climbed{}; // … and was moved there; none: it came down since
         std::chrono::seconds room_needed = kRoom;
     };
     struct Rung {

@@ -353,6 +353,26 @@ TEST_F(VideoRungsTest, ALinkThatComesAndGoesIsTriedEverMoreSeldom)
     EXPECT_EQ(viewer.broken(), 0);
 }
 
+// As often as it pauses: it comes back to the full size as soon as after the first time.
+TEST_F(VideoRungsTest, ALinkThatPausesNowAndThenIsBackSoon)
+{
+    FakeViewer viewer;
+    rungs.join(viewer);
+    for (int pauses = 0; pauses < 5; ++pauses) {
+        frames(30 * 120);
+        EXPECT_EQ(viewer.got.back()->rung, 0U);
+        viewer.link = kVgaMin / 20;
+        frames(60);
+        EXPECT_TRUE(viewer.pictures);
+        viewer.link = 2 * kVgaMin;
+        frames(30 * 6);
+        EXPECT_FALSE(viewer.pictures);
+        frames(30 * 6);
+        EXPECT_EQ(viewer.got.back()->rung, 0U) << pauses << " pauses before";
+    }
+    EXPECT_EQ(viewer.broken(), 0);
+}
+
 TEST_F(VideoRungsTest, AFrameTooLargeForALinkIsNotSentToIt)
 {
     FakeViewer thin;
