@@ -44,20 +44,28 @@ public:
         on_their_way_.erase(on_their_way_.begin(), found + 1);
         return true;
     }
+    // To be asked each kInterval. After a pause of this process nobody is given up at once: echoes may have come that
+    // it has not read yet.
     [[nodiscard]] Next next(Time now)
     {
+        const bool paused = last_asked_ != Time{} && now - last_asked_ > 2 * kInterval;
+        last_asked_ = now;
         if (on_their_way_.empty())
             return now - last_sent_ >= kInterval ? Next::kAsk : Next::kNothing;
         const Time doubtful = on_their_way_.front().at + timeout_ / 2;
         if (now - on_their_way_.front().at > timeout_)
-            return Next::kGiveUp;
+            return paused ? Next::kNothing : Next::kGiveUp;
         // It may be lost, and the next one stands for it. Once: small ones say little of a thin line.
         return now > doubtful && last_sent_ < doubtful ? Next::kAsk : Next::kNothing;
     }
     // A link was, which may have been just slow.
     void gaveUp() { timeout_ = std::min<Duration>(2 * timeout_, kMaxTimeout); }
     // What is on its way is lost: another connection.
-    void reset() { on_their_way_.clear(); }
+    void reset()
+    {
+        on_their_way_.clear();
+        last_asked_ = Time{};
+    }
 
     [[nodiscard]] Duration timeout() const { return timeout_; }
 
@@ -70,6 +78,7 @@ private:
     std::uint64_t next_;
     std::deque<Sent> on_their_way_;
     Time last_sent_{};
+    Time last_asked_{}; // next()
     Duration timeout_ = kTimeout;
 };
 

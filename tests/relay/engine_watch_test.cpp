@@ -32,6 +32,20 @@ TEST(EngineWatch, GivesUpWhatIsSilent)
     EXPECT_EQ(watch.next(now + 2001ms), Next::kAsk) << "the next server";
 }
 
+TEST(EngineWatch, AfterAPauseOfItsOwnItLooksOnceMore)
+{
+    EngineWatch watch(7);
+    const EngineWatch::Time now{100s};
+    const auto token = watch.sent(now);
+    EXPECT_EQ(watch.next(now + 500ms), Next::kNothing);
+    EXPECT_EQ(watch.next(now + 9s), Next::kNothing) << "the echo may have come meanwhile";
+    EXPECT_TRUE(watch.echoed(token, now + 9s));
+    watch.sent(now + 10s);
+    EXPECT_EQ(watch.next(now + 10s), Next::kNothing);
+    EXPECT_EQ(watch.next(now + 90s), Next::kNothing);
+    EXPECT_EQ(watch.next(now + 90500ms), Next::kGiveUp) << "but not twice";
+}
+
 TEST(EngineWatch, AnEchoStandsForThoseBeforeIt)
 {
     EngineWatch watch(7);
