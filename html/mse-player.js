@@ -3,6 +3,7 @@
 const kDeadMs = 1500; // frames come, and none is shown
 const kLateMs = 300; // so late a timer goes off on a page that stood still
 const kMayWait = 3; // of the last frames may be shown only when another one comes
+const kMaxUnseen = 300; // frames that wait to be shown: the display may give no refresh for as long as it likes
 const kMaxLag = 2; // seconds; what is further behind begins anew
 const kWindow = 30; // frames that the slack is the least of
 const kPauseMs = 250; // without frames the element stops; what was left before it says nothing of after it
@@ -49,7 +50,7 @@ export class MsePlayer {
   static get supported() { return Source?.isTypeSupported(typeOf('42E01F')) && 'requestVideoFrameCallback' in HTMLVideoElement.prototype; }
 
   // Two elements: one stays visible until the other shows its first frame. Handlers as Painter's; a frame is "decoded" when
-  // it is appended. onVideoFailed(hopeless): it may not play; onVideoLate(): it has to begin anew.
+  // it is appended. onVideoFailed(hopeless): it is not allowed to play; onVideoLate(): it has to begin anew.
   constructor(videos, handlers) {
     this.#videos = videos;
     this.#handlers = handlers;
@@ -179,6 +180,7 @@ export class MsePlayer {
   #appended(run, frame) {
     const { video, keys } = run;
     this.#handlers.onDecoded(frame);
+    if (run.frames.length > kMaxUnseen) this.#handlers.onSkipped(run.frames.shift());
     if (frame.key) keys.push(frame.moment);
     run.unseen ||= document.hidden;
     if (document.hidden) return;

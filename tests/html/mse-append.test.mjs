@@ -125,6 +125,17 @@ test('a player that shows nothing fails, and may begin once more, also when it n
   assert.deepEqual(failed(), ['failed', 'failed']);
 });
 
+test('where the display gives no refresh, frames that nobody sees do not pile up', async () => {
+  comeUnseen(1);
+  for (let number = 1; number < 1000; ++number) {
+    video.currentTime = number * kInterval;
+    show(number);
+    buffer.end()();
+  }
+  assert.equal(said.filter((what) => what.startsWith('skipped')).length, 700);
+  assert.ok(said.includes('skipped 0'));
+});
+
 test('one that may not play is hopeless', async () => {
   video.paused = true;
   video.play = async () => { throw new DOMException('a gesture, please', 'NotAllowedError'); };
