@@ -366,6 +366,7 @@ void VideoRungs::review()
             const bool pictures = member.rung == kVideoRungs;
             place(member, above, now);
             member.climbed = now;
+            member.lagged = Time{}; // what it did on another rung says nothing of this one
             if (pictures)
                 changed_();
         }

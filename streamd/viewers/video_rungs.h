@@ -118,7 +118,7 @@ private:
         Time rejoins{};        // asks for no key frame before
         std::chrono::seconds rejoin_hold{0};
         Time roomy{};   // has had room for the rung above since then
-        Time climbed{}; // … and was moved there; none: it came down since
+        Time climbed{}; // was moved up then; none: never, or it has come down since
         std::chrono::seconds room_needed = kRoom;
     };
     struct Rung {

@@ -373,6 +373,30 @@ TEST_F(VideoRungsTest, ALinkThatPausesNowAndThenIsBackSoon)
     EXPECT_EQ(viewer.broken(), 0);
 }
 
+TEST_F(VideoRungsTest, WhoHasJustMovedUpMayLagOnce)
+{
+    FakeViewer viewer;
+    FakeViewer other;
+    rungs.join(viewer);
+    rungs.join(other);
+    const auto lagOnce = [&] {
+        viewer.ready = false;
+        frames(10);
+        viewer.ready = true;
+        frames(30);
+    };
+    frames(30);
+    lagOnce();
+    lagOnce();
+    ASSERT_EQ(viewer.got.back()->rung, 1U);
+    for (int i = 0; i < 300 && viewer.got.back()->rung != 0; ++i)
+        frames(1);
+    ASSERT_EQ(viewer.got.back()->rung, 0U);
+    lagOnce();
+    EXPECT_EQ(viewer.got.back()->rung, 0U);
+    EXPECT_EQ(viewer.broken(), 0);
+}
+
 TEST_F(VideoRungsTest, AFrameTooLargeForALinkIsNotSentToIt)
 {
     FakeViewer thin;
