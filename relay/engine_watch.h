@@ -44,17 +44,19 @@ public:
         on_their_way_.erase(on_their_way_.begin(), found + 1);
         return true;
     }
-    // To be asked each kInterval. After a pause of this process nobody is given up at once: echoes may have come that
-    // it has not read yet.
+    // To be asked each kInterval. A pause of this process is no time that an echo took: it may have come meanwhile, and
+    // wait unread.
     [[nodiscard]] Next next(Time now)
     {
-        const bool paused = last_asked_ != Time{} && now - last_asked_ > 2 * kInterval;
+        if (last_asked_ != Time{} && now - last_asked_ > 2 * kInterval)
+            for (Sent &sent : on_their_way_)
+                sent.at = std::min(sent.at + (now - last_asked_ - kInterval), now);
         last_asked_ = now;
         if (on_their_way_.empty())
             return now - last_sent_ >= kInterval ? Next::kAsk : Next::kNothing;
         const Time doubtful = on_their_way_.front().at + timeout_ / 2;
         if (now - on_their_way_.front().at > timeout_)
-            return paused ? Next::kNothing : Next::kGiveUp;
+            return Next::kGiveUp;
         // It may be lost, and the next one stands for it. Once: small ones say little of a thin line.
         return now > doubtful && last_sent_ < doubtful ? Next::kAsk : Next::kNothing;
     }
