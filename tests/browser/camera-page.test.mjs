@@ -12,7 +12,6 @@ const kAwayMs = 3500; // as bar.js has it
 // The bar goes when the test says, and not when a busy machine comes to press one of its buttons.
 const holdBar = (fresh) => fresh.evaluateOnNewDocument((awayMs) => {
   const { setTimeout: real } = window;
-  window.leave = () => {};
   window.setTimeout = (call, ms, ...rest) => {
     if (ms !== awayMs) return real(call, ms, ...rest);
     window.leave = call;
@@ -22,7 +21,7 @@ const holdBar = (fresh) => fresh.evaluateOnNewDocument((awayMs) => {
 const isQuiet = (page) => page.evaluate(() => document.body.classList.contains('quiet'));
 const waitBar = (page) => waitFor('the bar', async () => !await isQuiet(page));
 const leave = (page) => waitFor('the bar to go', async () => {
-  await page.evaluate(() => window.leave());
+  await page.evaluate(() => window.leave?.());
   return isQuiet(page);
 }, 60000);
 // The bar does not go when it is time to.

@@ -5,7 +5,7 @@ import { showFigures, waitHeard } from './browser.mjs';
 // The sentence of the figures' panel; '' while it is not there.
 export const figures = (page) => page.evaluate(() => document.getElementById('summary')?.textContent ?? '');
 export const waitFigures = (page, pattern, ms) => waitFor(`${pattern} in the figures`, async () => pattern.test(await figures(page)), ms);
-// A page that was moved to the half, or to JPEGs, on a busy machine tries more after ten seconds, and then twice as many.
+// A page that was moved to the half, or to JPEGs, on a busy machine tries more after five seconds, where it falls again after twice as many.
 export const kMoreAgainMs = 60000;
 export const sizeOf = (page) => page.$eval('#picture', (e) => `${e.width}x${e.height}`);
 

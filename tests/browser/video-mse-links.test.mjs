@@ -14,9 +14,8 @@ const kFps = 15; // a busy machine keeps up with it, and only the link is too th
 const kWide = { bitsPerSecond: 10e6, roundTripMs: 20 };
 const kFreshMs = 400; // of a wide link
 const kOldestMs = 2500; // of the pictures that are shown, while the link changes, too
-const kStood = 5; // but for so many, of hundreds: a machine that stands still leaves a few such behind
 const kFallMs = kMoreAgainMs;
-const kClimbMs = 100000; // ten seconds of room, or twenty where a busy machine had it fall once more
+const kClimbMs = 100000; // some seconds of room, and twice as many where a busy machine had it fall once more
 
 for (const name of Object.keys(kBrowsers)) {
   describe(name, { skip: !kBrowsers[name] && `${name} is not installed` }, () => {
@@ -46,9 +45,10 @@ for (const name of Object.keys(kBrowsers)) {
         await work(page, (bitsPerSecond) => link.set({ ...kWide, bitsPerSecond }));
         const pictures = await picturesOf(page);
         const { p50, left } = agesOf(pictures);
-        const oldest = left.at(-1 - kStood);
-        t.diagnostic(`${pictures.length} pictures, p50 ${p50.toFixed(0)} ms, ${left.at(-1).toFixed(0)} ms the oldest, ${oldest.toFixed(0)} ms but for ${kStood}; ${await figures(page)}`);
-        assert.ok(oldest < kOldestMs * slowness(begun), `more than ${kStood} pictures of ${oldest} ms`);
+        // But for one: a machine that stands still leaves one picture there; each change of the link would leave another.
+        const [second, oldest] = left.slice(-2);
+        t.diagnostic(`${pictures.length} pictures, p50 ${p50.toFixed(0)} ms, the oldest ${second.toFixed(0)} and ${oldest.toFixed(0)} ms; ${await figures(page)}`);
+        assert.ok(second < kOldestMs * slowness(begun), `${second} and ${oldest} ms`);
         assert.equal(await page.evaluate(() => window.blank), 0);
         await waitNoMessage(page);
         await waitVideo(page);

@@ -9,6 +9,7 @@ import { kBrowsers, launch, shots, showFigures, waitChanges, waitNoMessage } fro
 import { decodesVideo, kMoreAgainMs, openLive, seenBy, sizeOf, waitFigures, waitGivenUp, waitVideo, waitViewers, waitWithVideo, watchWorker } from './live-page.mjs';
 import { keepReference, psnr, stillClip, stillScene } from './still-scene.mjs';
 
+const kTries = 3;
 const kSilentMs = 2000; // a decoder that fails, or says nothing: a picture again by then
 const kPsnr = { chrome: 35, firefox: 35 }; // dB, of H.264 beside JPEG
 const kBeforeFailure = 15; // frames that a broken decoder decodes
@@ -174,26 +175,29 @@ for (const name of Object.keys(kBrowsers)) {
       video(`a decoder that ${what}: H.264 once more, and then JPEGs`, async (t) => {
         await edited(broken(fault), async (own) => {
           const begun = Date.now();
-          const page = await open(own.url, { prepare: watchWorker });
-          await waitGivenUp(page);
-          // On a busy machine the server may show JPEGs between the two failures, and one of them may take longer.
-          const gaps = await waitWithVideo('a picture after each failure', async () => {
-            const [frames, jpegs, failures] = await page.evaluate(() => [window.seen, window.jpegs, window.failures]);
-            const painted = [...frames.map((frame) => frame.painted).filter(Boolean), ...jpegs];
-            const both = failures.map(({ at }) => Math.min(...painted.filter((time) => time > at)) - Math.max(...painted.filter((time) => time <= at)));
-            return both.every(Number.isFinite) && both;
-          });
-          t.diagnostic(`a picture again after ${gaps.map((gap) => gap.toFixed(0)).join(', ')} ms`);
-          const frames = await seenBy(page);
-          const again = frames.slice(await page.evaluate(() => window.failures[0].frames));
-          assert.ok(gaps.length >= 2, `${gaps.length} failures`);
-          assert.ok(again.some((frame) => frame.key), 'no key frame after the first failure');
-          assert.ok(again.some((frame) => frame.painted), 'no frame painted after the first failure');
-          assert.ok(Math.min(...gaps) <= kSilentMs * slowness(begun), `${gaps} ms`);
-          await waitFigures(page, /JPEG/);
-          await waitChanges(page, 5);
-          assert.deepEqual(page.errors, []);
-          await page.close();
+          let gaps;
+          // A busy machine is in time at one of them, after both failures.
+          for (let tries = 0; tries < kTries && !(gaps && Math.max(...gaps) <= kSilentMs * slowness(begun)); ++tries) {
+            const page = await open(own.url, { prepare: watchWorker });
+            await waitGivenUp(page);
+            gaps = await waitWithVideo('a picture after each failure', async () => {
+              const [frames, jpegs, failures] = await page.evaluate(() => [window.seen, window.jpegs, window.failures]);
+              const painted = [...frames.map((frame) => frame.painted).filter(Boolean), ...jpegs];
+              const each = failures.map(({ at }) => Math.min(...painted.filter((time) => time > at)) - Math.max(...painted.filter((time) => time <= at)));
+              return each.every(Number.isFinite) && each;
+            });
+            t.diagnostic(`a picture again after ${gaps.map((gap) => gap.toFixed(0)).join(', ')} ms`);
+            const frames = await seenBy(page);
+            const again = frames.slice(await page.evaluate(() => window.failures[0].frames));
+            assert.ok(gaps.length >= 2, `${gaps.length} failures`);
+            assert.ok(again.some((frame) => frame.key), 'no key frame after the first failure');
+            assert.ok(again.some((frame) => frame.painted), 'no frame painted after the first failure');
+            await waitFigures(page, /JPEG/);
+            await waitChanges(page, 5);
+            assert.deepEqual(page.errors, []);
+            await page.close();
+          }
+          assert.ok(Math.max(...gaps) <= kSilentMs * slowness(begun), `${gaps} ms`);
         });
       });
     }

@@ -80,6 +80,7 @@ describe('a camera', () => {
       const chains = all.map(({ chain }, i) => chain.since(had[i]));
       // Who lost the chain once more than by the camera has another key frame, which all others see.
       const others = chains.reduce((sum, { beginnings }) => sum + Math.max(0, beginnings - 1), 0);
+      assert.ok(others <= chains.length, `${others} began anew`);
       for (const { keys } of chains) assert.ok(keys >= 1 && keys <= 2 + others, `${keys} key frames, ${others} of others`);
       all.push(waiting);
     }

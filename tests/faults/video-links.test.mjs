@@ -4,13 +4,14 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { Site, waitFor } from '../integration/harness.mjs';
+import { isDisturbed, Site, waitFor } from '../integration/harness.mjs';
 import { makeClip } from '../integration/clips.mjs';
 import { RawViewer } from './raw-viewer.mjs';
 import { seenOver, seenWell, SlowLink } from './slow-link.mjs';
 import { Chain } from './video-chain.mjs';
 
 const kFps = 30;
+const kMostBeginnings = 3; // of a chain on a good link: a machine that stands still breaks it, perhaps twice
 const kSettleSeconds = 2;
 const kMegabit = { bitsPerSecond: 1e6, roundTripMs: 20 };
 const kRoomMs = 150; // beside a bar, for a busy machine
@@ -51,7 +52,7 @@ for (const kind of ['pan', 'light', 'cut']) {
 
     // So many frames a second, so fresh, and of them `holds`: in one window of so many seconds, as seenWell() has them.
     async function sees(t, viewer, chain, seconds, { least, most, holds }) {
-      let had = 1; // but the first, which is the key frame that a chain begins with
+      let had = chain.frames.length;
       let said;
       await seenWell(viewer, seconds, kSettleSeconds, (seen) => {
         const now = chain.since(had);
@@ -71,9 +72,10 @@ for (const kind of ['pan', 'light', 'cut']) {
     for (const [name, there, between] of [['2, 0.5 and 2', 2e6, 0.5e6], ['1, 0.2 and 1', 1e6, 0.2e6]]) {
       test(`over ${name} Mbit/s`, async (t) => {
         await behind({ bitsPerSecond: there, roundTripMs: 20 }, async (viewer, chain, link) => {
-          // More than once: when the link becomes slow this machine may stand still.
+          // Once of three times where this machine is disturbed when the link becomes slow.
           let wrong;
-          for (let times = 0; times < 3 && wrong !== ''; ++times) {
+          for (let times = 0; times < 3; ++times) {
+            const begun = Date.now();
             await sees(t, viewer, chain, 3, { least: 20, most: 600, holds: noPictures });
             link.set({ bitsPerSecond: between, roundTripMs: 20 });
             const slow = await seenOver(viewer, 5, 0);
@@ -82,6 +84,7 @@ for (const kind of ['pan', 'light', 'cut']) {
             const again = await seenOver(viewer, 5, 0);
             t.diagnostic(say(again, chain));
             wrong = slow.p99 <= (600 + kRoomMs) * slow.slower && again.fps >= 20 / again.slower ? '' : `p99 ${slow.p99} ms, then ${again.fps} fps`;
+            if (wrong === '' || !isDisturbed(begun)) break;
           }
           assert.equal(wrong, '');
         });
@@ -96,7 +99,11 @@ for (const kind of ['pan', 'light', 'cut']) {
 
     for (const [name, link] of [['10 Mbit/s, 20 ms', { bitsPerSecond: 10e6, roundTripMs: 20 }], ['100 Mbit/s, 100 ms', { bitsPerSecond: 100e6, roundTripMs: 100 }]]) {
       test(`over ${name}: all frames`, async (t) => {
-        await behind(link, (viewer, chain) => sees(t, viewer, chain, 5, { least: 27, most: link.roundTripMs / 2 + 60, holds: (now) => now.jpegs === 0 && now.on(1) === 0 && now.keys === 0 }));
+        await behind(link, async (viewer, chain) => {
+          const holds = (now) => now.jpegs === 0 && now.on(1) === 0 && now.keys === 0;
+          await sees(t, viewer, chain, 5, { least: 27, most: link.roundTripMs / 2 + 60, holds });
+          assert.ok(chain.beginnings <= kMostBeginnings, `${chain.beginnings} key frames to begin with`);
+        });
       });
     }
   });

@@ -6,7 +6,7 @@ import WebSocket from 'ws';
 // one to a worker of nginx's that goes. `site`: where, {port} at the least; `plain`: without TLS.
 export async function view(site, { plain = false, ticket, auth = null, headers = {}, target = '/stream', protocols = ['picam.v1'] } = {}) {
   const viewer = new WebSocket(`${plain ? 'ws' : 'wss'}://127.0.0.1:${site.port}${target}`, ticket === undefined ? protocols : [...protocols, `picam.ticket.${ticket}`],
-    { rejectUnauthorized: false, headers, auth: auth ?? undefined });
+    { rejectUnauthorized: false, headers, auth: auth ?? undefined, handshakeTimeout: 20_000 });
   viewer.frames = [];
   viewer.on('message', (data, binary) => {
     if (!binary) return;

@@ -48,6 +48,7 @@ export async function undisturbed(ms, work) {
     } catch (error) {
       look();
       if (times === 3 || longest < ms) throw error;
+      console.error(`once more, since this process paused for ${longest.toFixed(0)} ms: ${error.message}`);
     } finally {
       clearInterval(timer);
     }
@@ -386,6 +387,7 @@ export function residentMegabytes(pid) {
 const samples = []; // {at, running}
 const kSampleMs = 50;
 const kPauseMs = 500; // between two samples
+const kDisturbed = 1.3; // times slower
 setInterval(() => {
   const running = Number(/ (\d+)\/\d+ /.exec(readFileSync('/proc/loadavg', 'utf8'))[1]) - 1; // but for this thread
   samples.push({ at: Date.now(), running });
@@ -405,6 +407,9 @@ function pausedFor(begun) {
     return gap > kPauseMs ? sum + gap : sum;
   }, 0);
 }
+
+// Whether this machine may be the cause of what went wrong since `begun`.
+export const isDisturbed = (begun) => pausedFor(begun) > 0 || slowness(begun) > kDisturbed;
 
 // What began at `begun` is over, in so many milliseconds of a quiet machine, of those in which this process could look.
 export function assertWithin(begun, ms, what = 'it') {

@@ -417,24 +417,30 @@ describe('the installed package', () => {
     let viewer = await site.watch();
     // One that hangs for long ends the process, and its viewers look again.
     const stay = async () => { if (viewer.readyState !== WebSocket.OPEN) viewer = await site.watch(); };
+    const waitPictures = async () => {
+      const begun = viewer;
+      const had = viewer.pictures.length;
+      await waitFor('pictures again', async () => {
+        await stay();
+        return viewer.pictures.length > (viewer === begun ? had : 0) + 5;
+      }, kSlowMs);
+    };
     await waitFor('pictures', () => viewer.pictures.length > 5, kSlowMs);
     await webcam.freeze(true);
     await waitFor('the reason', () => viewer.states.some(({ reason }) => /gave no frame|hangs/.test(reason)), kSlowMs);
     await webcam.freeze(false);
-    await stay();
-    let had = viewer.pictures.length;
-    await waitFor('pictures again', () => viewer.pictures.length > had + 5, kSlowMs);
-    await stay();
+    await waitPictures();
     viewer.states.length = 0;
     await webcam.dead(true);
-    const { reason } = await waitFor('the reason', () => viewer.states.find(({ state }) => state === 'unavailable'), kSlowMs);
+    const { reason } = await waitFor('the reason', async () => {
+      await stay();
+      return viewer.states.find(({ state }) => state === 'unavailable');
+    }, kSlowMs);
     assert.match(reason, /gave no frame|hangs|unplugged|does not answer/);
     await webcam.unplug();
     await webcam.dead(false);
     await webcam.plug();
-    await stay();
-    had = viewer.pictures.length;
-    await waitFor('pictures again', () => viewer.pictures.length > had + 5, kSlowMs);
+    await waitPictures();
     await end(viewer);
   });
 
@@ -458,7 +464,7 @@ describe('the installed package', () => {
     }
     const all = took.map(({ ms }) => (ms / 1000).toFixed(1)).join(', ');
     t.diagnostic(`from the plug to a picture: ${all} s`);
-    assert.ok(took.filter(({ ms, slower }) => ms <= kPlugMs * slower).length > times / 2, all); // a busy moment costs one of them more
+    assert.ok(took.filter(({ ms, slower }) => ms <= kPlugMs * slower).length >= 0.7 * times, all); // a busy moment costs one of them more
     for (let i = 0; i < Number(process.env.LATE_UNPLUGS ?? 1); ++i) {
       await unplugWithUdevLate('picam-streamd@pi');
       await webcam.plug();
