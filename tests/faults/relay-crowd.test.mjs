@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { cameraUser, edgeUser, Engine } from '../integration/engine.mjs';
-import { isDisturbed, slowness, waitFor } from '../integration/harness.mjs';
+import { onceOfThree, slowness, waitFor } from '../integration/harness.mjs';
 import { NatsClient } from '../integration/nats.mjs';
 import { cameraHost, edgeHost, Feeder, makePictures, Watcher } from '../integration/reach.mjs';
 
@@ -48,17 +48,6 @@ describe('an engine of one node', () => {
       await watcher.close();
       await stuck.close();
     }
-  }
-
-  // `work` says what is wrong, or nothing, as it must: once of three times where this machine is disturbed meanwhile.
-  async function onceOfThree(work) {
-    let wrong;
-    for (let times = 0; times < 3; ++times) {
-      const begun = Date.now();
-      wrong = await work();
-      if (wrong === '' || !isDisturbed(begun)) break;
-    }
-    assert.equal(wrong, '');
   }
 
   test('an edge with a credit that hangs is nothing to the other', () => beside(async (watcher, stuck) => {

@@ -5,14 +5,14 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import net from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { residentMegabytes, Site, slowness, undisturbed, waitFor } from '../integration/harness.mjs';
+import { Site, slowness, undisturbed, waitFor } from '../integration/harness.mjs';
+import { staysFlat } from './memory.mjs';
 import { clientFrame, handshake, RawViewer } from './raw-viewer.mjs';
 
 const kClose = clientFrame(8, [0x03, 0xe8]);
 const kFps = 15;
 const kVisits = 10_000;
 const kAtOnce = 500;
-const kFlatMb = 1.0; // what half of the visits may add to the memory, in the mean of some: part of it is the allocator's
 const kViewers = 200;
 const kStalled = 50;
 const kAckTimeoutMs = 10000; // longer than this process may stand still
@@ -57,10 +57,10 @@ describe('a crowd', () => {
       else socket.destroy();
       await closed;
     };
-    const visits = async (first, count) => {
-      let next = first;
+    const visits = async (count) => {
+      let next = 0;
       await Promise.all(Array.from({ length: kAtOnce }, async () => {
-        while (next < first + count) await visit(next++);
+        while (next < count) await visit(next++);
       }));
       await waitFor('closed descriptors', () => descriptors() <= atRest);
     };
@@ -68,15 +68,7 @@ describe('a crowd', () => {
       await waitFor('steady viewers', () => steady.every((viewer) => viewer.frames > 5));
       atRest = descriptors();
       await keepingTheRate(steady, async () => {
-        await visits(0, kVisits / 2); // how much memory the crowd itself takes depends on how it falls
-        await visits(0, kVisits / 2);
-        const megabytes = [residentMegabytes(pid)];
-        const grown = () => (megabytes.at(-1) - megabytes[0]) / (megabytes.length - 1); // with each half of them
-        while (megabytes.length < 2 || (megabytes.length < 6 && grown() > kFlatMb)) {
-          await visits(kVisits / 2, kVisits / 2);
-          megabytes.push(residentMegabytes(pid));
-        }
-        assert.ok(grown() <= kFlatMb, `${megabytes} MB after each half of them`);
+        await staysFlat(pid, () => visits(kVisits / 2));
       });
     } finally {
       for (const viewer of steady) viewer.socket.destroy();

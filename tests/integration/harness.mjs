@@ -33,28 +33,6 @@ export async function waitFor(what, condition, deadlineMs = kDeadlineMs) {
   }
 }
 
-// Does `work`, which a pause of `ms` disturbs; again, up to three times, where it failed and this process had such a pause.
-export async function undisturbed(ms, work) {
-  for (let times = 1; ; ++times) {
-    let last = performance.now();
-    let longest = 0;
-    const look = () => {
-      longest = Math.max(longest, performance.now() - last);
-      last = performance.now();
-    };
-    const timer = setInterval(look, 20);
-    try {
-      return await work();
-    } catch (error) {
-      look();
-      if (times === 3 || longest < ms) throw error;
-      console.error(`once more, since this process paused for ${longest.toFixed(0)} ms: ${error.message}`);
-    } finally {
-      clearInterval(timer);
-    }
-  }
-}
-
 const kFirstPort = 10_000;
 const kFewestPorts = 5000; // where the kernel gives away all of them
 const kForbiddenPort = 10_080; // in browsers
@@ -399,17 +377,40 @@ export function slowness(begun) {
   return Math.max(1, since.reduce((sum, { running }) => sum + running, 0) / (since.length || 1) / availableParallelism());
 }
 
-// How long this process could not look since `begun`, ms: the machine stood still, or had no time for it.
-function pausedFor(begun) {
+// How long this process could not look since `begun`, ms, each time: the machine stood still, or had no time for it.
+function pauses(begun) {
   const times = [...samples.map(({ at }) => at), Date.now()];
-  return times.reduce((sum, at, i) => {
-    const gap = i > 0 ? at - Math.max(times[i - 1], begun) : 0;
-    return gap > kPauseMs ? sum + gap : sum;
-  }, 0);
+  return times.slice(1).map((at, i) => at - Math.max(times[i], begun)).filter((gap) => gap > kPauseMs);
+}
+const pausedFor = (begun) => pauses(begun).reduce((sum, gap) => sum + gap, 0);
+
+// Does `work`, which a pause of `ms`, half a second at the least, disturbs; again, up to three times, where it failed and
+// this process had such a pause.
+export async function undisturbed(ms, work) {
+  for (let times = 1; ; ++times) {
+    const begun = Date.now();
+    try {
+      return await work();
+    } catch (error) {
+      const longest = Math.max(0, ...pauses(begun));
+      if (times === 3 || longest < ms) throw error;
+      console.error(`once more, since this process paused for ${longest} ms: ${error.message}`);
+    }
+  }
 }
 
-// Whether this machine may be the cause of what went wrong since `begun`.
-export const isDisturbed = (begun) => pausedFor(begun) > 0 || slowness(begun) > kDisturbed;
+// `measure` says what is wrong, or '', as it must: once of three times where this machine, busy or standing still, may be
+// the cause.
+export async function onceOfThree(measure) {
+  for (let times = 1; ; ++times) {
+    const begun = Date.now();
+    const wrong = await measure();
+    if (wrong === '') return;
+    const may = pausedFor(begun) > 0 || slowness(begun) > kDisturbed;
+    if (times === 3 || !may) assert.fail(wrong);
+    console.error(`once more, on a machine that is disturbed: ${wrong}`);
+  }
+}
 
 // What began at `begun` is over, in so many milliseconds of a quiet machine, of those in which this process could look.
 export function assertWithin(begun, ms, what = 'it') {
